@@ -1,0 +1,51 @@
+# demo · test · check · bench · serve: each sets up what it needs, once, in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+OUTCOMES ?= datasets/public
+DEMO_BUNDLE := out/demo
+
+.PHONY: demo serve test check bench bundle clean
+
+demo: .venv/.demo
+	$(BIN)/pointsman train --outcomes $(OUTCOMES) --tasks datasets/tasks --held-out-tasks datasets/tasks/held-out \
+		--prices datasets/prices.csv --output $(DEMO_BUNDLE)
+	$(BIN)/python scripts/demo.py --bundle $(DEMO_BUNDLE)
+
+serve: .venv/.demo
+	$(BIN)/pointsman serve
+
+test: .venv/.dev
+	$(BIN)/pytest
+
+check: .venv/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.dev
+	$(BIN)/python tests/bench/run.py
+
+# The bundle in models/default: as the demo's, with more folds and networks, and the dev split learned from at last.
+bundle: .venv/.demo
+	$(BIN)/pointsman train --outcomes $(OUTCOMES) --tasks datasets/tasks --held-out-tasks datasets/tasks/held-out \
+		--prices datasets/prices.csv --folds 5 --networks 2 --use-dev --output models/default
+
+clean:
+	rm -rf .venv out
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Setting up .venv (once) ..."
+	$(PIP_INSTALL) -e '.[serve,train]'
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Setting up .venv for development (once) ..."
+	$(PIP_INSTALL) -e '.[serve,train,encoders,dev]'
+	@touch $@ .venv/.demo

@@ -1,0 +1,111 @@
+"""`pointsman batch`: choose a model for every task of a file."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from pointsman.cli.files import STANDARD, check_output, read_lines, refuse_equal_ids, write_whole
+from pointsman.cli.options import add_router_options, check_models, load_router
+from pointsman.cli.progress import chunks
+from pointsman.cli.saving import saving_words
+from pointsman.errors import NoEligibleModel, UnknownModel
+from pointsman.money import format_usd
+from pointsman.task_json import task_from_dict
+from pointsman.types import Decision, Task
+
+if TYPE_CHECKING:
+    from pointsman.registry import Fleet
+    from pointsman.router import Router
+
+
+@dataclass
+class Tally:
+    """What a batch came to; `saving_nanousd` counts decisions of a fleet with a baseline only."""
+
+    decided: int = 0
+    cost_nanousd: int = 0
+    saving_nanousd: int | None = None
+    baseline: str | None = None
+    models: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+
+    def add(self, result: Decision | NoEligibleModel) -> None:
+        """Count one result."""
+        if isinstance(result, NoEligibleModel):
+            self.refusals[result.code] += 1
+            return
+        self.decided += 1
+        self.models[result.model] += 1
+        self.cost_nanousd += result.cost_nanousd
+        if result.saving_nanousd is not None:
+            self.baseline = result.baseline
+            self.saving_nanousd = (self.saving_nanousd or 0) + result.saving_nanousd
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser("batch", help="choose a model for every task of a file")
+    parser.add_argument("input", metavar="TASKS", help="JSON Lines, one task each; - is standard input")
+    parser.add_argument("--output", required=True, metavar="FILE", help="JSON Lines, one decision each; - is stdout")
+    add_router_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the decisions in the order of the tasks; return 1 if some task was refused."""
+    check_output(args.output)
+    placed = _read_tasks(args.input)
+    router = load_router(args)
+    _check_models(router.fleet, placed)
+    tally = Tally()
+    write_whole(args.output, _decision_lines(router, [task for _, task in placed], tally))
+    _print_summary(tally, Console(stderr=args.output == STANDARD))
+    if refused := tally.refusals.total():
+        codes = ", ".join(f"{count} {code}" for code, count in tally.refusals.most_common())
+        sys.stderr.write(f"{refused} of {len(placed)} tasks were refused ({codes}); their lines say why.\n")
+    return 1 if tally.refusals else 0
+
+
+def _read_tasks(path: str) -> list[tuple[str, Task]]:
+    placed = [(line.place, task_from_dict(line.data, line.place)) for line in read_lines(path)]
+    refuse_equal_ids((place, task.id) for place, task in placed)
+    return placed
+
+
+def _check_models(fleet: "Fleet", placed: list[tuple[str, Task]]) -> None:
+    for place, task in placed:
+        try:
+            check_models(fleet, task.constraints.models)
+        except UnknownModel as error:
+            raise UnknownModel(f"{place}: {error.message}", field="constraints.models") from None
+
+
+def _decision_lines(router: "Router", tasks: list[Task], tally: Tally) -> Iterator[bytes]:
+    for chunk in chunks(tasks, "routing"):
+        for task, result in zip(chunk, router.try_route_many(chunk), strict=True):
+            tally.add(result)
+            yield _line(task, result)
+
+
+def _line(task: Task, result: Decision | NoEligibleModel) -> bytes:
+    if isinstance(result, NoEligibleModel):
+        return msgspec.json.encode({"task_id": task.id, "error": {"code": result.code, "message": result.message}})
+    return msgspec.json.encode(result.to_dict())
+
+
+def _print_summary(tally: Tally, console: Console) -> None:
+    table = Table.grid(Column(style="bold"), Column(overflow="fold"), padding=(0, 2))
+    table.add_row("tasks", f"{tally.decided + tally.refusals.total():,} ({tally.refusals.total():,} refused)")
+    for model, count in tally.models.most_common():
+        table.add_row("", Text(f"{count:,} {model}"))
+    table.add_row("cost", format_usd(tally.cost_nanousd))
+    if tally.decided:
+        table.add_row("saving", Text(saving_words(tally.baseline, tally.cost_nanousd, tally.saving_nanousd)))
+    console.print(table)

@@ -1,0 +1,102 @@
+"""`pointsman serve`: answer over HTTP, with one process or several."""
+
+import argparse
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Final
+
+from pointsman.cli.options import add_router_options, load_router
+from pointsman.errors import InvalidInput, MissingExtra
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_SETTINGS: Final = ("fleet", "bundle", "profile", "strategy", "trade_usd")
+"""Options that worker processes read from the environment, as POINTSMAN_FLEET and so on."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser("serve", help="answer over HTTP")
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
+    add_router_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted; what can't be used is refused before any worker starts."""
+    if args.workers < 1:
+        raise InvalidInput(f"workers is {args.workers}; expected at least 1.", field="workers")
+    try:
+        import uvicorn
+    except ModuleNotFoundError:
+        raise MissingExtra("The HTTP server", "serve") from None
+    from pointsman.http import create_app
+
+    router = load_router(args)
+    listener = _listen(args.host, args.port)
+    port = listener.getsockname()[1]
+    where, fleet, digest = _url(args.host, port), router.fleet.name, router.bundle.digest
+    sys.stdout.write(f"Pointsman serves the fleet {fleet} with bundle {digest} at {where}. API docs: {where}/docs\n")
+    sys.stdout.flush()
+    if args.workers == 1:
+        uvicorn.Server(uvicorn.Config(create_app(router), log_level="warning")).run(sockets=[listener])
+        return 0
+    listener.close()  # the workers' supervisor binds the port itself
+    _export_settings(args)
+    factory = f"{__name__}:app_from_environment"
+    uvicorn.run(factory, factory=True, host=args.host, port=port, workers=args.workers, log_level="warning")
+    return 0
+
+
+def app_from_environment() -> "FastAPI":
+    """Return the app that the POINTSMAN_* environment variables describe: the factory of worker processes."""
+    from pointsman.http import create_app
+
+    parser = argparse.ArgumentParser()
+    _add_options(parser)
+    names = {name: f"POINTSMAN_{name.upper()}" for name in _SETTINGS}
+    given = {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    return create_app(load_router(parser.parse_args(words)))
+
+
+def _export_settings(args: argparse.Namespace) -> None:
+    for name in _SETTINGS:
+        value, variable = getattr(args, name), f"POINTSMAN_{name.upper()}"
+        if value is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = str(value)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise InvalidInput(f"port is {port}; expected 0 to 65535.", field="port")
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if sys.platform != "win32":  # there, this option would share a port that is taken
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except socket.gaierror:
+        listener.close()
+        raise InvalidInput(f"host is {host!r}; expected an address of this machine.", field="host") from None
+    except OSError as error:
+        listener.close()
+        raise InvalidInput(
+            f"Can't listen on {host} port {port}: {error.strerror}. Choose another with --port, or stop what uses it.",
+            field="port",
+        ) from None
+    return listener
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

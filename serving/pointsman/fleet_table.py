@@ -1,0 +1,78 @@
+"""A fleet as arrays, for policy: capabilities as masks, prices as integers."""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from pointsman.policy import ModelTable
+from pointsman.prediction import AbilityTable, Manifest, Unmeasured, ability_table
+from pointsman.registry import Fleet, ModelCard
+from pointsman.types import CAPABILITIES, TASK_TYPES
+
+Integers = npt.NDArray[np.int64]
+
+CHARACTERS_PER_TOKEN: Final = 4
+"""The estimate of input tokens that the outcome data uses too."""
+
+_MTOK: Final = 1_000_000
+
+
+class FleetTable(msgspec.Struct, frozen=True):
+    """A fleet ready to be scored: who can do what (`models`), how well (`abilities`), at which price (`cards`)."""
+
+    fleet: Fleet
+    models: ModelTable
+    abilities: AbilityTable
+    input_prices: Integers
+    output_prices: Integers
+    first_tier_tokens: int
+
+    def cost_nanousd(self, input_tokens: Integers, output_tokens: npt.NDArray[np.float32]) -> Integers:
+        """Return the expected cost, int64 (n_tasks, n_models), rounded up to whole nano-USD.
+
+        `input_tokens` (n_tasks,) count the prompt; `output_tokens` (n_tasks, n_models) are expectations.
+        """
+        outputs = np.ceil(output_tokens).astype(np.int64)
+        bill = input_tokens[:, np.newaxis] * self.input_prices + outputs * self.output_prices
+        costs: Integers = -(-bill // _MTOK)
+        for row in np.flatnonzero(input_tokens >= self.first_tier_tokens):
+            costs[row] = [
+                card.price.cost_nanousd(int(input_tokens[row]), int(tokens))
+                for card, tokens in zip(self.fleet.cards, outputs[row], strict=True)
+            ]
+        return costs
+
+
+def fleet_table(fleet: Fleet, manifest: Manifest) -> FleetTable:
+    """Return the table of a fleet under the abilities of a bundle; models without outcomes get priors."""
+    cards = fleet.cards
+    abilities = ability_table(manifest, {card.id: _unmeasured(card) for card in cards})
+    tiers = [tier.from_tokens for card in cards for tier in card.price.tiers]
+    return FleetTable(
+        fleet=fleet,
+        models=_model_table(cards, abilities),
+        abilities=abilities,
+        input_prices=np.array([card.price.input_nanousd_per_mtok for card in cards], dtype=np.int64),
+        output_prices=np.array([card.price.output_nanousd_per_mtok for card in cards], dtype=np.int64),
+        first_tier_tokens=min(tiers, default=np.iinfo(np.int64).max),
+    )
+
+
+def _unmeasured(card: ModelCard) -> Unmeasured:
+    blended = (card.price.input_nanousd_per_mtok + card.price.output_nanousd_per_mtok) / 2e9
+    return Unmeasured(kin=card.kin, kin_shift=card.kin_shift, usd_per_mtok=blended)
+
+
+def _model_table(cards: tuple[ModelCard, ...], abilities: AbilityTable) -> ModelTable:
+    return ModelTable(
+        models=abilities.models,
+        is_measured=abilities.is_measured,
+        task_types=np.array([[card.task_types is None or t in card.task_types for t in TASK_TYPES] for card in cards]),
+        capabilities=np.array([[name in card.capabilities for name in CAPABILITIES] for card in cards]),
+        context_tokens=np.array([card.context_tokens for card in cards], dtype=np.int64),
+        max_output_tokens=np.array([card.max_output_tokens for card in cards], dtype=np.int64),
+        latency_ms=np.array([card.latency_ms for card in cards], dtype=np.float32),
+        availability=np.array([card.availability for card in cards], dtype=np.float32),
+    )

@@ -1,0 +1,51 @@
+"""The application: every route by its subject, around one router."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import FastAPI
+
+import pointsman
+from pointsman.http.decisions import decisions_api
+from pointsman.http.errors import Boundary, install_error_replies
+from pointsman.http.health import health_api
+from pointsman.http.metrics import Metered, Metrics
+from pointsman.http.models import models_api
+from pointsman.http.predictions import predictions_api
+from pointsman.http.schema import install_schema
+from pointsman.router import Router
+
+_DESCRIPTION: Final = """\
+Predicts how hard a task is and how well each model would do it, and picks the cheapest that is good enough.
+
+Every refusal has the same shape: `{"error": {"code", "message", "field"}}`. Money is in nano-USD (integers), with
+dollars beside it. `confidence` is the calibrated chance that the chosen model does the task well.
+"""
+
+
+def create_app(router: Router, *, clock: Callable[[], float] = time.perf_counter) -> FastAPI:
+    """Return the server of one router; `clock` gives seconds and times the requests.
+
+    Metrics are the application's own: of several worker processes each counts what it answered itself.
+    """
+    app = FastAPI(
+        title="Pointsman",
+        version=pointsman.__version__,
+        description=_DESCRIPTION,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    metrics = Metrics()
+    for api in (
+        decisions_api(router, metrics),
+        predictions_api(router),
+        models_api(router),
+        health_api(router, metrics),
+    ):
+        app.include_router(api)
+    install_schema(app)
+    install_error_replies(app, metrics)
+    app.add_middleware(Boundary)
+    app.add_middleware(Metered, metrics=metrics, clock=clock)
+    return app

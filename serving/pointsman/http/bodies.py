@@ -1,0 +1,105 @@
+"""Request bodies: read within a limit, decoded strictly; the reply, worked out where it blocks nobody else."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from anyio import to_thread
+from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
+
+from pointsman.errors import InvalidInput, InvalidTask
+
+MAX_BODY_BYTES: Final = 32 << 20
+MAX_TASKS: Final = 10_000
+
+_MAX_INLINE_BYTES: Final = 64 << 10
+"""A larger body is worked on in a thread: decoding it takes longer than handing it over."""
+
+_TOO_LARGE: Final = f"The body is larger than {MAX_BODY_BYTES >> 20} MB; send fewer tasks in each request."
+
+
+class BodyTooLarge(InvalidInput):
+    """The body has more than `MAX_BODY_BYTES`."""
+
+    code = "body_too_large"
+
+
+class InvalidJson(InvalidInput):
+    """The body isn't JSON; the message says from which byte on."""
+
+    code = "invalid_json"
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the whole body, refusing it as soon as it is known to be too large.
+
+    Raises:
+        BodyTooLarge: it states, or turns out to have, more than `MAX_BODY_BYTES`.
+        InvalidJson: it broke off.
+    """
+    stated = request.headers.get("content-length", "")
+    if stated.isdecimal() and int(stated) > MAX_BODY_BYTES:
+        raise BodyTooLarge(_TOO_LARGE)
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise BodyTooLarge(_TOO_LARGE)
+    except ClientDisconnect:
+        raise InvalidJson(f"The body broke off after byte {len(body)}; expected JSON.") from None
+    return bytes(body)
+
+
+def decode(body: bytes) -> object:
+    """Return what a JSON body holds.
+
+    Raises:
+        InvalidJson: no JSON, NaN or Infinity, a number out of range, or nested too deep.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except UnicodeDecodeError as error:
+        raise InvalidJson(f"The body isn't UTF-8: {error.reason} in a text; expected JSON in UTF-8.") from None
+    except RecursionError:
+        raise InvalidJson("The body is nested too deep; expected the JSON of a request.") from None
+    except msgspec.DecodeError as error:
+        raise InvalidJson(_explained(str(error), body)) from None
+
+
+def _explained(message: str, body: bytes) -> str:
+    if not body:
+        return "The body is empty; expected JSON."
+    found = re.search(r"\(byte (\d+)\)", message)
+    at = int(found[1]) if found else len(body)
+    if body[at:].startswith((b"NaN", b"Infinity")):
+        return f"The body has NaN or Infinity at byte {at}, which isn't JSON; expected a finite number, or null."
+    if "truncated" in message:
+        return f"The body ends too early, after byte {at}, or has a broken text; expected JSON."
+    return f"The body isn't JSON: {message.removeprefix('JSON is malformed: ')}."
+
+
+def task_list(fields: dict[str, Any]) -> list[object]:
+    """Return the tasks of a request.
+
+    Raises:
+        InvalidTask: none, or more than `MAX_TASKS`.
+    """
+    tasks: list[object] = fields.get("tasks", [])
+    if not 1 <= len(tasks) <= MAX_TASKS:
+        raise InvalidTask(f"tasks has {len(tasks):,} entries; expected a list of 1 to {MAX_TASKS:,}.", field="tasks")
+    return tasks
+
+
+async def reply(request: Request, work: Callable[[bytes], bytes], *, is_long: bool = False) -> Response:
+    """Return the JSON that `work` makes of the body; long work runs in a thread, so that nobody waits for it."""
+    body = await read_body(request)
+    is_long = is_long or len(body) > _MAX_INLINE_BYTES
+    return json_response(await to_thread.run_sync(work, body) if is_long else work(body))
+
+
+def json_response(data: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a response of encoded JSON."""
+    return Response(data, status, headers, media_type="application/json")

@@ -1,0 +1,59 @@
+"""How an operation is documented: its body with examples, its reply, its refusals."""
+
+from typing import Any, Final
+
+EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "Task": {
+        "plain": {"description": "Fix the login bug"},
+        "everything": {
+            "text": "Write unit tests for the ISO date parser",
+            "type": "testing",
+            "budget": 0.05,
+            "constraints": {"capabilities": ["tools"], "exclude": ["gpt-4o"], "min_quality": 0.1},
+            "tags": {"team": "search", "user": "ada"},
+            "id": "T-17",
+        },
+    },
+    "BatchRequest": {
+        "two tasks": {
+            "tasks": [
+                {"description": "Translate this sentence into French", "type": "translation", "id": "T-1"},
+                {"description": "Design a sharded event store", "budget_usd": 0.5, "id": "T-2"},
+            ]
+        }
+    },
+    "PredictRequest": {
+        "two texts": {
+            "tasks": [
+                {"id": "a", "text": "What is the capital of Peru?"},
+                {"id": "b", "text": "Find the race condition in this queue", "type": "debugging"},
+            ],
+            "profile": "fast",
+        }
+    },
+}
+_REFUSALS: Final = {
+    400: "The body isn't JSON (`invalid_json`).",
+    402: "Models could do the task, but none within its budget (`budget_too_small`).",
+    404: "A model that the bundle doesn't know (`unknown_model`).",
+    413: "The body is too large (`body_too_large`).",
+    422: "The request can't be used (`invalid_task`, `invalid_input`), or no model can do it (`no_eligible_model`).",
+}
+
+
+def operation(reply: str | None, *, body: str | None = None, refusals: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Return the OpenAPI parts of an operation that answers with component `reply` (None: with plain text)."""
+    content = {"text/plain": {"schema": {"type": "string"}}} if reply is None else _json(reply)
+    responses = {"200": {"description": "The answer.", "content": content}}
+    responses |= {
+        str(status): {"description": _REFUSALS[status], "content": _json("ErrorReply")} for status in refusals
+    }
+    if body is None:
+        return {"responses": responses}
+    examples = {name: {"value": value} for name, value in EXAMPLES[body].items()}
+    content = {"application/json": {**_json(body)["application/json"], "examples": examples}}
+    return {"requestBody": {"required": True, "content": content}, "responses": responses}
+
+
+def _json(component: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{component}"}}}

@@ -1,0 +1,88 @@
+"""The OpenAPI components, made from the structs that the server itself reads and writes."""
+
+import inspect
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+
+from pointsman.http.bodies import MAX_TASKS
+from pointsman.http.errors import ErrorReply
+from pointsman.http.health import Liveness, Readiness
+from pointsman.http.models import ModelList
+from pointsman.http.predictions import PredictReply
+from pointsman.predictions import PredictItem
+from pointsman.task_json import ALIASES
+from pointsman.types import CAPABILITIES, PROFILES, TASK_TYPES, Decision, Task
+
+Schema = dict[str, Any]
+
+_PREFIX: Final = "#/components/schemas/"
+_STRUCTS: Final = (Task, Decision, PredictItem, PredictReply, ModelList, Liveness, Readiness, ErrorReply)
+
+
+def install_schema(app: FastAPI) -> None:
+    """Give the application's OpenAPI document its components."""
+    generate = app.openapi
+
+    def openapi() -> Schema:
+        schema = generate()
+        schema["components"] = {"schemas": components()}
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def components() -> dict[str, Schema]:
+    """Return every component by name."""
+    _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template=_PREFIX + "{name}")
+    for schema in schemas.values():
+        schema["description"] = inspect.cleandoc(schema["description"])
+    _describe_requests(schemas)
+    _add_dollars(schemas)
+    return schemas
+
+
+def _describe_requests(schemas: dict[str, Schema]) -> None:
+    task, constraints, item = schemas["Task"], schemas["Constraints"], schemas["PredictItem"]
+    for schema in (task, constraints, item):
+        schema["additionalProperties"] = False
+        for field in schema["properties"].values():
+            field.pop("default", None)
+    task["properties"] |= {alias: {**task["properties"][name]} for alias, name in ALIASES.items()}
+    for alias, name in ALIASES.items():
+        task["properties"][alias]["description"] = f"Another name of {name}."
+    task["required"] = []
+    task["oneOf"] = [{"required": ["description"]}, {"required": ["text"]}]
+    task["properties"]["type"]["description"] = f"One of {', '.join(TASK_TYPES)}; predicted where left out."
+    constraints["properties"]["capabilities"]["items"]["enum"] = list(CAPABILITIES)
+    schemas["BatchRequest"] = _request("Task")
+    schemas["PredictRequest"] = _request(
+        "PredictItem",
+        models={"anyOf": [{"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}]},
+        profile={"enum": [*PROFILES, None]},
+    )
+
+
+def _request(entry: str, **fields: Schema) -> Schema:
+    tasks = {"type": "array", "items": {"$ref": _PREFIX + entry}, "minItems": 1, "maxItems": MAX_TASKS}
+    return {
+        "type": "object",
+        "properties": {"tasks": tasks, **fields},
+        "required": ["tasks"],
+        "additionalProperties": False,
+    }
+
+
+def _add_dollars(schemas: dict[str, Schema]) -> None:
+    for name in ("Decision", "Candidate"):
+        schemas[name]["properties"]["cost_usd"] = {"type": "number"}
+        schemas[name]["required"].append("cost_usd")
+    schemas["Decision"]["properties"]["saving_usd"] = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+    schemas["Decision"]["required"].append("saving_usd")
+    results = {"anyOf": [{"$ref": _PREFIX + "Decision"}, {"$ref": _PREFIX + "ErrorReply"}]}
+    schemas["BatchReply"] = {
+        "type": "object",
+        "properties": {"results": {"type": "array", "items": results}},
+        "required": ["results"],
+    }

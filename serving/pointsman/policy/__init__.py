@@ -1,0 +1,22 @@
+"""Who may do a task, and who should: pure functions over tables of candidates."""
+
+from pointsman.policy.candidates import Candidates, ModelTable
+from pointsman.policy.filters import able_models, exclusions
+from pointsman.policy.reasons import reason
+from pointsman.policy.scoring import Components, Weights, score, weighted
+from pointsman.policy.strategies import STRATEGIES, lead, ranking
+
+__all__ = [
+    "STRATEGIES",
+    "Candidates",
+    "Components",
+    "ModelTable",
+    "Weights",
+    "able_models",
+    "exclusions",
+    "lead",
+    "ranking",
+    "reason",
+    "score",
+    "weighted",
+]

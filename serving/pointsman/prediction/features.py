@@ -1,0 +1,199 @@
+"""Text counts: the named numbers that stand beside the embedding, one definition for training and serving.
+
+Every text gives finite numbers in bounded time: at most the first and the last `WINDOW` characters are read, and the
+true length enters as a number of its own. A change of meaning, order or number of the counts raises `FEATURE_VERSION`;
+a bundle trained on another version is refused.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pointsman.prediction.vocabulary import WORD_CLASSES
+
+Floats = npt.NDArray[np.float32]
+
+FEATURE_VERSION: Final = 1
+WINDOW: Final = 4_000
+
+_BYTE_CLASSES: Final = {
+    "digits": b"0123456789",
+    "capitals": b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "spaces": b" ",
+    "lines": b"\n",
+    "tabs": b"\t",
+    "question_marks": b"?",
+    "exclamation_marks": b"!",
+    "full_stops": b".",
+    "commas": b",",
+    "colons": b":",
+    "semicolons": b";",
+    "quotes": b"\"'",
+    "backticks": b"`",
+    "round_brackets": b"(",
+    "square_brackets": b"[",
+    "braces": b"{",
+    "angles": b"<>",
+    "dollars": b"$",
+    "backslashes": b"\\",
+    "underscores": b"_",
+    "carets": b"^",
+    "percents": b"%",
+    "equals": b"=",
+    "plus_minus": b"+-",
+    "times_over": b"*/",
+    "pipes_ampersands": b"|&",
+    "hashes_ats": b"#@",
+    "control_characters": bytes(range(9)) + bytes(range(14, 32)) + b"\x7f",
+    "utf8_latin": bytes(range(0xC2, 0xCE)),
+    "utf8_cyrillic": bytes(range(0xD0, 0xD4)),
+    "utf8_semitic": bytes(range(0xD6, 0xDC)),
+    "utf8_indic": b"\xe0\xe1",
+    "utf8_symbols": b"\xe2",
+    "utf8_east_asian": bytes(range(0xE3, 0xEE)),
+    "utf8_astral": bytes(range(0xF0, 0xF5)),
+}
+_NUMBER_CLASSES: Final = (
+    "numbers_1_digit",
+    "numbers_2_digits",
+    "numbers_3_digits",
+    "numbers_4_digits",
+    "numbers_long",
+    "decimals",
+)
+_SHAPES: Final = (
+    "characters",
+    "words",
+    "distinct_words",
+    "long_words",
+    "word_length",
+    "longest_word",
+    "words_per_sentence",
+    "digit_share",
+    "capital_share",
+    "symbol_share",
+    "non_ascii_share",
+    "nesting_depth",
+    "indented_lines",
+    "list_items",
+    "answer_options",
+    "blank_lines",
+    "code_fences",
+    "longest_line",
+    "ends_with_question",
+    "starts_lower_case",
+)
+_WORD_CLASS_NAMES: Final = tuple(f"words_{name}" for name in WORD_CLASSES)
+
+FEATURE_NAMES: Final[tuple[str, ...]] = (*_SHAPES, *_BYTE_CLASSES, *_NUMBER_CLASSES, *_WORD_CLASS_NAMES)
+
+_BYTE_TO_CLASS: Final = np.zeros((256, len(_BYTE_CLASSES)), dtype=np.float32)
+for _column, _members in enumerate(_BYTE_CLASSES.values()):
+    _BYTE_TO_CLASS[list(_members), _column] = 1.0
+_BRACKET_STEP: Final = np.zeros(256, dtype=np.int8)
+_BRACKET_STEP[list(b"([{")] = 1
+_BRACKET_STEP[list(b")]}")] = -1
+
+_CLASS_OF_WORD: Final = {
+    word: len(_NUMBER_CLASSES) + index for index, words in enumerate(WORD_CLASSES.values()) for word in words.split()
+}
+_WORD_SLOTS: Final = len(_NUMBER_CLASSES) + len(WORD_CLASSES)
+_WORD: Final = re.compile(r"\\?[^\W\d_]+|\d[\d.,]*")
+_LIST_ITEM: Final = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
+_OPTIONS: Final = tuple(f"\n{letter}. " for letter in "ABCDEFGHIJ")
+
+
+def text_counts(text: str) -> Floats:
+    """Return the counts of one text, float32 (n_features,), in the order of `FEATURE_NAMES`, each finite.
+
+    Counts are log1p-scaled, shares lie in [0, 1]. No text is refused.
+    """
+    window = text if len(text) <= 2 * WINDOW else text[:WINDOW] + "\n" + text[-WINDOW:]
+    raw = np.frombuffer(window.encode("utf-8", "replace"), dtype=np.uint8)
+    byte_counts = np.bincount(raw, minlength=256).astype(np.float32) @ _BYTE_TO_CLASS
+    words = _WORD.findall(window.lower())
+    word_counts = _word_class_counts(words)
+    counts = np.concatenate((_shape_counts(text, window, raw, words), byte_counts, word_counts))
+    counts[_LOG_SCALED] = np.log1p(counts[_LOG_SCALED])
+    return counts
+
+
+def text_counts_of(texts: Sequence[str]) -> Floats:
+    """Return `text_counts` of every text, float32 (n_texts, n_features)."""
+    if not texts:
+        return np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32)
+    return np.stack([text_counts(text) for text in texts])
+
+
+def _word_class_counts(words: list[str]) -> Floats:
+    slots = [0] * _WORD_SLOTS
+    class_of = _CLASS_OF_WORD.get
+    for word in words:
+        slot = class_of(word)
+        if slot is not None:
+            slots[slot] += 1
+        elif word[0].isdigit():
+            slots[_number_class(word)] += 1
+    return np.array(slots, dtype=np.float32)
+
+
+def _number_class(number: str) -> int:
+    number = number.rstrip(".,")
+    if "." in number:
+        return 5
+    return min(len(number.replace(",", "")), 5) - 1
+
+
+def _shape_counts(text: str, window: str, raw: npt.NDArray[np.uint8], words: list[str]) -> Floats:
+    n_words = len(words)
+    n_bytes = max(len(raw), 1)
+    letters = sum(map(len, words))
+    lines = window.split("\n") if "\n" in window else [window]
+    stripped = window.rstrip()
+    steps = _BRACKET_STEP[raw]
+    is_ascii_letter_or_space = ((raw | 0x20) >= 0x61) & ((raw | 0x20) <= 0x7A) | (raw == 0x20)
+    n_digits = np.count_nonzero((raw >= 0x30) & (raw <= 0x39))
+    n_non_ascii = np.count_nonzero(raw >= 0x80)
+    sentences = 1 + window.count(". ") + window.count("? ") + window.count("! ") + window.count("\n")
+    return np.array(
+        (
+            len(text),
+            n_words,
+            len(set(words)),
+            sum(len(word) >= 9 for word in words),
+            letters / n_words if n_words else 0.0,
+            max(map(len, words), default=0),
+            n_words / sentences,
+            n_digits / n_bytes,
+            np.count_nonzero((raw >= 0x41) & (raw <= 0x5A)) / n_bytes,
+            1.0 - (np.count_nonzero(is_ascii_letter_or_space) + n_digits + n_non_ascii) / n_bytes,
+            n_non_ascii / n_bytes,
+            max(int(np.cumsum(steps, dtype=np.int32).max()), 0) if steps.any() else 0,
+            sum(line[:2].isspace() for line in lines),
+            len(_LIST_ITEM.findall(window)),
+            sum(option in window for option in _OPTIONS) if len(lines) > 1 else 0,
+            sum(not line or line.isspace() for line in lines) if len(lines) > 1 else 0,
+            window.count("```"),
+            max(map(len, lines)),
+            stripped.endswith(("?", "？")),
+            stripped[:1].islower(),
+        ),
+        dtype=np.float32,
+    )
+
+
+_SHARES: Final = frozenset(
+    {
+        "word_length",
+        "digit_share",
+        "capital_share",
+        "symbol_share",
+        "non_ascii_share",
+        "ends_with_question",
+        "starts_lower_case",
+    }
+)
+_LOG_SCALED: Final = np.array([name not in _SHARES for name in FEATURE_NAMES])

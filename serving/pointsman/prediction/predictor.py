@@ -1,0 +1,125 @@
+"""Text → what the task demands: one ONNX session, read at one of two depths.
+
+"fast" pools the encoder's token table; "deep" goes on to the encoder's middle layer, a branch that is run only when
+asked for. A deep text is always run by itself: its int8 activations are scaled per run, so a neighbour in the same run
+would change it; measured, batching gains nothing there. So a batch equals its tasks one by one.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from pointsman.errors import BundleError
+from pointsman.prediction.bundle import Bundle, Layout
+from pointsman.prediction.encoder import TextEncoder
+from pointsman.prediction.features import text_counts, text_counts_of
+
+Floats = npt.NDArray[np.float32]
+Depth = Literal["fast", "deep"]
+
+GRAPH_INPUTS: Final = ("input_ids", "attention_mask", "counts", "is_deep")
+GRAPH_OUTPUTS: Final = ("rows",)
+
+_IS_DEEP: Final[dict[Depth, npt.NDArray[np.bool_]]] = {"fast": np.array(False), "deep": np.array(True)}
+_FAST_ROWS_PER_RUN: Final = 256
+_DEEP_WORKERS: Final = 2
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What the graph says about n tasks.
+
+    `demand` float32 (n, k) and `length` (n, l) are the numbers that abilities multiply; `complexity` (n, 3) and `type`
+    (n, n_types) are probabilities; `novelty` (n,) in [0, 1]; `depth` is the depth read.
+    """
+
+    demand: Floats
+    length: Floats
+    complexity: Floats
+    type: Floats
+    novelty: Floats
+    depth: Depth
+
+
+class Predictor:
+    """The graph of one bundle, loaded once; safe to share between threads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        manifest = bundle.manifest
+        self._layout = manifest.layout
+        self._encoder = TextEncoder(bundle.tokenizer_json, max_tokens=manifest.encoder.max_tokens)
+        self._novelty_quantiles = np.array(manifest.novelty_quantiles, dtype=np.float32)
+        self._novelty_levels = np.linspace(0, 1, len(self._novelty_quantiles), dtype=np.float32)
+        self._session = _open_session(bundle.graph)
+
+    def read(self, texts: Sequence[str], depth: Depth) -> Reading:
+        """Return what the graph says about each text, in order; any text is accepted."""
+        if not texts:
+            rows = np.zeros((0, self._layout.width), dtype=np.float32)
+        elif depth == "deep":
+            rows = self._deep_rows(texts)
+        else:
+            starts = range(0, len(texts), _FAST_ROWS_PER_RUN)
+            rows = np.concatenate([self._fast_rows(texts[start : start + _FAST_ROWS_PER_RUN]) for start in starts])
+        return self._reading(rows, depth)
+
+    def _fast_rows(self, texts: Sequence[str]) -> Floats:
+        if len(texts) == 1:
+            return self._row(texts[0], "fast")
+        ids, mask = self._encoder.padded(texts)
+        return self._run(ids, mask, text_counts_of(texts), "fast")
+
+    def _deep_rows(self, texts: Sequence[str]) -> Floats:
+        if len(texts) == 1:
+            return self._row(texts[0], "deep")
+        with ThreadPoolExecutor(_DEEP_WORKERS) as pool:
+            return np.concatenate(list(pool.map(lambda text: self._row(text, "deep"), texts)))
+
+    def _row(self, text: str, depth: Depth) -> Floats:
+        ids = np.array([self._encoder.token_ids(text)], dtype=np.int64)
+        return self._run(ids, np.ones_like(ids), text_counts(text)[np.newaxis], depth)
+
+    def _run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64], counts: Floats, depth: Depth) -> Floats:
+        feeds = {"input_ids": ids, "attention_mask": mask, "counts": counts, "is_deep": _IS_DEEP[depth]}
+        rows: Floats = self._session.run(None, feeds)[0]
+        return rows
+
+    def _reading(self, rows: Floats, depth: Depth) -> Reading:
+        demand, length, complexity, kind, distance = split_rows(rows, self._layout)
+        novelty = np.interp(distance[:, 0], self._novelty_quantiles, self._novelty_levels).astype(np.float32)
+        return Reading(demand, length, complexity, kind, novelty, depth)
+
+
+def split_rows(rows: Floats, layout: Layout) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Return the blocks of output rows: demand, length, complexity, type, novelty distance."""
+    at_length = layout.demand
+    at_complexity = at_length + layout.length
+    at_type = at_complexity + layout.complexity
+    at_novelty = at_type + layout.type
+    return (
+        rows[:, :at_length],
+        rows[:, at_length:at_complexity],
+        rows[:, at_complexity:at_type],
+        rows[:, at_type:at_novelty],
+        rows[:, at_novelty:],
+    )
+
+
+def _open_session(graph: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no narrower base
+        raise BundleError(f"graph.onnx can't be loaded by onnxruntime {ort.__version__}: {error}") from None
+    inputs = tuple(sorted(node.name for node in session.get_inputs()))
+    outputs = tuple(node.name for node in session.get_outputs())
+    if inputs != tuple(sorted(GRAPH_INPUTS)) or outputs != GRAPH_OUTPUTS:
+        raise BundleError(f"graph.onnx has inputs {inputs} and outputs {outputs}, which aren't a bundle's.")
+    return session
