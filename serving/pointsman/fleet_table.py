@@ -37,12 +37,16 @@ class FleetTable(msgspec.Struct, frozen=True):
         outputs = np.ceil(output_tokens).astype(np.int64)
         bill = input_tokens[:, np.newaxis] * self.input_prices + outputs * self.output_prices
         costs: Integers = -(-bill // _MTOK)
+        if input_tokens.max(initial=0) >= self.first_tier_tokens:
+            self._bill_tiers(costs, input_tokens, outputs)
+        return costs
+
+    def _bill_tiers(self, costs: Integers, input_tokens: Integers, outputs: Integers) -> None:
         for row in np.flatnonzero(input_tokens >= self.first_tier_tokens):
             costs[row] = [
                 card.price.cost_nanousd(int(input_tokens[row]), int(tokens))
                 for card, tokens in zip(self.fleet.cards, outputs[row], strict=True)
             ]
-        return costs
 
 
 def fleet_table(fleet: Fleet, manifest: Manifest) -> FleetTable:

@@ -10,20 +10,20 @@ from msgspec.structs import force_setattr
 from pointsman.errors import InvalidInput, InvalidTask
 from pointsman.prediction import Bundle, Predictor, Reading, measured_table
 from pointsman.prediction.predictor import Depth
-from pointsman.task_json import NAME, TEXT, Kind, located, read_object, refuse_equal_ids
+from pointsman.task_json import ID, NAME, TEXT, Kind, located, read_object, refuse_equal_ids
 from pointsman.types import MAX_DESCRIPTION_CHARACTERS, PROFILES, Complexity, Profile, task_type
 
 _DIGITS: Final = 6
 _LEAST: Final = 10.0**-_DIGITS
 """No quality is rounded to 0 or 1: a calibrated predictor is never certain."""
 
-_ITEM_KINDS: Final[Mapping[str, Kind]] = {"id": NAME, "text": TEXT, "type": NAME}
+_ITEM_KINDS: Final[Mapping[str, Kind]] = {"id": ID, "text": TEXT, "type": NAME}
 
 
 class PredictItem(msgspec.Struct, frozen=True):
     """One text to be read; `type` is its task type where the caller knows it."""
 
-    id: str
+    id: str | int
     text: str
     type: str | None = None
 
@@ -50,7 +50,7 @@ class PredictionRecord(msgspec.Struct, frozen=True):
     training data the text is.
     """
 
-    id: str
+    id: str | int
     complexity: Complexity
     type: str
     quality: dict[str, float]

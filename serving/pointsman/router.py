@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from pointsman.errors import BudgetTooSmall, InvalidInput, NoEligibleModel
 from pointsman.fleet_table import CHARACTERS_PER_TOKEN, FleetTable, fleet_table
@@ -25,7 +26,20 @@ from pointsman.policy import (
 from pointsman.prediction import Bundle, Predictor, Reading, read_bundle
 from pointsman.prediction.predictor import Depth
 from pointsman.registry import Fleet, load_fleet
-from pointsman.types import COMPLEXITIES, PROFILES, TASK_TYPES, Candidate, Complexity, Decision, Profile, Scores, Task
+from pointsman.types import (
+    ANYTHING,
+    COMPLEXITIES,
+    PROFILES,
+    TASK_TYPES,
+    Candidate,
+    Complexity,
+    Decision,
+    Profile,
+    Scores,
+    Task,
+)
+
+Booleans = npt.NDArray[np.bool_]
 
 _TYPE_INDEX: Final = {name: index for index, name in enumerate(TASK_TYPES)}
 
@@ -94,6 +108,7 @@ class Router:
 
         Raises:
             InvalidTask: the task can't be used.
+            UnknownModel: its constraints name a model that the fleet doesn't have.
             NoEligibleModel: no model of the fleet can do it, or (`BudgetTooSmall`) none within its budget.
         """
         result = self.try_route_many([task])[0]
@@ -117,16 +132,23 @@ class Router:
     def try_route_many(self, tasks: Sequence[Task | str]) -> list[Decision | NoEligibleModel]:
         """Return for each task its decision, or the error that says why no model can do it."""
         todo = [Task(task) if isinstance(task, str) else task for task in tasks]
+        self._check_names(todo)
         if self.profile != "auto":
             return self._decide(todo, self._consider(todo, self.profile))
         fast = self._consider(todo, "fast")
-        undecided = np.flatnonzero(lead(fast.utility, fast.candidates) < self.bundle.manifest.deep_margin)
-        results = self._decide(todo, fast)
-        if len(undecided):
-            again = [todo[row] for row in undecided]
-            for row, result in zip(undecided, self._decide(again, self._consider(again, "deep")), strict=True):
-                results[row] = result
-        return results
+        is_settled = lead(fast.utility, fast.candidates) >= self.bundle.manifest.deep_margin
+        if is_settled.all():
+            return self._decide(todo, fast)
+        doubtful = [task for task, settled in zip(todo, is_settled, strict=True) if not settled]
+        deep = iter(self._decide(doubtful, self._consider(doubtful, "deep")))
+        settled = iter(self._decide(todo, fast, is_settled))
+        return [next(settled if row_is_settled else deep) for row_is_settled in is_settled]
+
+    def _check_names(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            if task.constraints is not ANYTHING:
+                for model in (*(task.constraints.models or ()), *task.constraints.exclude):
+                    self.fleet.card(model)
 
     def _consider(self, tasks: Sequence[Task], depth: Depth) -> "_Considered":
         reading = self.predictor.read([task.description for task in tasks], depth)
@@ -151,7 +173,10 @@ class Router:
         utility = STRATEGIES[self.policy.strategy](candidates, components, self._trade_usd)
         return _Considered(reading, types, input_tokens, candidates, components, utility)
 
-    def _decide(self, tasks: Sequence[Task], considered: "_Considered") -> list[Decision | NoEligibleModel]:
+    def _decide(
+        self, tasks: Sequence[Task], considered: "_Considered", wanted: Booleans | None = None
+    ) -> list[Decision | NoEligibleModel]:
+        """Return the results of all tasks, or of those `wanted` (n_tasks,)."""
         orders = ranking(considered.utility, considered.candidates)
         able = considered.candidates.is_able.sum(axis=1).tolist()
         columns = _Columns.of(considered)
@@ -160,6 +185,7 @@ class Router:
             if able[row]
             else self._refusal(task, considered, row)
             for row, task in enumerate(tasks)
+            if wanted is None or wanted[row]
         ]
 
     def _decision(
@@ -233,11 +259,11 @@ class _Considered(msgspec.Struct, frozen=True):
     """n tasks read at one depth, with every candidate's utility."""
 
     reading: Reading
-    types: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-    input_tokens: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    types: npt.NDArray[np.int64]
+    input_tokens: npt.NDArray[np.int64]
     candidates: Candidates
     components: Components
-    utility: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+    utility: npt.NDArray[np.float32]
 
 
 class _Columns(msgspec.Struct, frozen=True):
@@ -255,10 +281,11 @@ class _Columns(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, considered: _Considered) -> "_Columns":
         components = considered.components
+        shape = components.total.shape
         scores = (
             components.capability,
             components.performance,
-            components.availability,
+            np.broadcast_to(components.availability, shape),
             components.cost,
             components.total,
         )

@@ -35,6 +35,7 @@ def _is_tags(value: object) -> bool:
 
 TEXT: Final = Kind("a text", lambda value: isinstance(value, str))
 NAME: Final = Kind(f"a text of at most {_MAX_NAME_CHARACTERS:,} characters", _is_name)
+ID: Final = Kind("a text or a whole number", lambda value: type(value) is int or _is_name(value))
 NAMES: Final = Kind("a list of names", lambda value: isinstance(value, list) and all(map(_is_name, value)))
 LIST: Final = Kind("a list", lambda value: isinstance(value, list))
 _NUMBER: Final = Kind("a finite number, not in quotes", _is_number)
@@ -114,13 +115,13 @@ def read_object(
     return fields
 
 
-def refuse_equal_ids(ids: Iterable[str | None], name: str = "tasks") -> None:
+def refuse_equal_ids(ids: Iterable[str | int | None], name: str = "tasks") -> None:
     """Refuse the first id that stands twice; `name` is the list's.
 
     Raises:
         InvalidTask: the message names both places.
     """
-    first_of: dict[str, int] = {}
+    first_of: dict[str | int, int] = {}
     for index, task_id in enumerate(ids):
         if task_id is not None and (first := first_of.setdefault(task_id, index)) != index:
             field = f"{name}[{index}].id"

@@ -1,10 +1,10 @@
 """The two-depth encoder: built from any sentence-transformers model, or taken out of a bundle; and texts through it.
 
 One network, two depths: "fast" is the pooled token table (embedding layer), "deep" goes on to a middle layer. Weights
-are int8; both depths are pooled in float64, so that padding in a batch can't change a bit of them.
+are int8; both depths are pooled in float64 by weights that come in, so that padding in a batch can't change a bit of
+the fast one. Attention has no mask: a deep text is always run by itself, unpadded.
 """
 
-import copy
 import hashlib
 import os
 import tempfile
@@ -22,8 +22,8 @@ from onnx import TensorProto, helper, numpy_helper
 from pointsman.errors import InvalidInput, MissingExtra
 from pointsman.prediction import Bundle, text_counts_of
 from pointsman.prediction.bundle import EncoderSpec
-from pointsman.prediction.encoder import TextEncoder
-from pointsman_training.graph import encoder_graph_of
+from pointsman.prediction.encoder import TextEncoder, pooling_of
+from pointsman_training.graph import ENCODER_INPUTS, ENCODER_OUTPUTS, encoder_graph_of
 from pointsman_training.outcomes import Features, Floats
 
 if TYPE_CHECKING:
@@ -32,14 +32,13 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "all-MiniLM-L6-v2"
 DEFAULT_LAYER: Final = 4
 MAX_TOKENS: Final = 64
-DEPTHS: Final = ("fast", "deep")
 _TABLE_ROWS: Final = 10_000
 """An embedding table with at least this many rows is quantised row by row."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A graph with inputs input_ids and attention_mask, and outputs fast_embedding and deep_embedding (n, d)."""
+    """A graph from `ENCODER_INPUTS` to `ENCODER_OUTPUTS`, the latter float64 (n, d)."""
 
     graph: bytes
     tokenizer_json: str
@@ -75,10 +74,8 @@ class Encoder:
 
         def one(text: str) -> tuple[Floats, Floats]:
             ids = np.array([encoder.token_ids(text)], dtype=np.int64)
-            fast, deep = session.run(
-                ["fast_embedding", "deep_embedding"], {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-            )
-            return fast[0], deep[0]
+            fast, deep = session.run(list(ENCODER_OUTPUTS), {"input_ids": ids, "pooling": pooling_of(ids)})
+            return fast[0].astype(np.float32), deep[0].astype(np.float32)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             pairs = list(pool.map(one, texts))
@@ -116,7 +113,7 @@ def build_encoder(model: str, *, layer: int | None = None) -> Encoder:
     layers = getattr(getattr(network, "encoder", None), "layer", None)
     if layers is None or not hasattr(network, "embeddings"):
         raise InvalidInput(f"The encoder {model!r} is a {type(network).__name__}; expected a BERT-like encoder.")
-    depth = layer or (DEFAULT_LAYER if Path(model).name == DEFAULT_MODEL else len(layers))
+    depth = (DEFAULT_LAYER if Path(model).name == DEFAULT_MODEL else len(layers)) if layer is None else layer
     if not 1 <= depth <= len(layers):
         raise InvalidInput(f"layer is {depth}; {model!r} has layers 1 to {len(layers)}.")
     with torch.no_grad():
@@ -136,30 +133,23 @@ def _local_path(model: str) -> str:
 
 
 def _exported(network: Any, depth: int) -> onnx.ModelProto:
-    import torch
-
-    sample = torch.ones((2, 8), dtype=torch.int64)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "encoder.onnx"
-        _export(_two_depths(network, depth), sample, path)
+        _export(_two_depths(network, depth), path)
         return onnx.load(path)
 
 
-def _export(network: "torch.nn.Module", sample: "torch.Tensor", path: Path) -> None:
+def _export(network: "torch.nn.Module", path: Path) -> None:
     import torch
 
     torch.onnx.export(
         network,
-        (sample, sample),
+        (torch.ones((2, 8), dtype=torch.int64), torch.full((2, 1, 8), 1 / 8, dtype=torch.float64)),
         path,
-        input_names=["input_ids", "attention_mask"],
-        output_names=["fast_embedding", "deep_embedding"],
-        dynamic_axes={
-            "input_ids": {0: "n", 1: "t"},
-            "attention_mask": {0: "n", 1: "t"},
-            "fast_embedding": {0: "n"},
-            "deep_embedding": {0: "n"},
-        },
+        input_names=list(ENCODER_INPUTS),
+        output_names=list(ENCODER_OUTPUTS),
+        dynamic_axes={"input_ids": {0: "n", 1: "t"}, "pooling": {0: "n", 2: "t"}}
+        | {o: {0: "n"} for o in ENCODER_OUTPUTS},
         opset_version=20,
         dynamo=False,
     )
@@ -171,35 +161,33 @@ def _two_depths(network: Any, depth: int) -> "torch.nn.Module":
     class TwoDepths(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.embeddings = copy.deepcopy(network.embeddings)
-            self.layers = copy.deepcopy(network.encoder.layer[:depth])
+            embeddings = network.embeddings
+            positions = embeddings.position_embeddings.weight[:MAX_TOKENS] + embeddings.token_type_embeddings.weight[0]
+            self.positions = torch.nn.Parameter(positions.detach().clone())
+            self.tokens = embeddings.word_embeddings
+            self.norm = embeddings.LayerNorm
+            self.layers = network.encoder.layer[:depth]
             self.heads = network.config.num_attention_heads
 
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            weights = attention_mask.to(torch.float64)
-            weights = (weights / weights.sum(1, keepdim=True)).unsqueeze(1)
-            bias = ((1 - attention_mask.to(torch.float32)) * -10_000.0)[:, None, None, :]
-            first = hidden = self.embeddings(input_ids)
+        def forward(self, input_ids: torch.Tensor, pooling: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            first = hidden = self.norm(self.tokens(input_ids) + self.positions[: input_ids.shape[1]])
             for layer in self.layers:
-                hidden = layer.output(*_twice(layer, layer.attention.output(self._attend(layer, hidden, bias), hidden)))
-            return _pooled(weights, first), _pooled(weights, hidden)
+                attended = layer.attention.output(self._attend(layer.attention.self, hidden), hidden)
+                hidden = layer.output(layer.intermediate(attended), attended)
+            return _pooled(pooling, first), _pooled(pooling, hidden)
 
-        def _attend(self, layer: Any, hidden: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-            attention = layer.attention.self
+        def _attend(self, attention: Any, hidden: torch.Tensor) -> torch.Tensor:
             n, t, width = hidden.shape
             head = width // self.heads
 
             def split(projection: Any) -> torch.Tensor:
                 return projection(hidden).view(n, t, self.heads, head).transpose(1, 2)  # type: ignore[no-any-return]
 
-            scores = split(attention.query) @ split(attention.key).transpose(-1, -2) / head**0.5 + bias
+            scores = split(attention.query) @ split(attention.key).transpose(-1, -2) / head**0.5
             return (torch.softmax(scores, -1) @ split(attention.value)).transpose(1, 2).reshape(n, t, width)
 
-    def _twice(layer: Any, attended: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return layer.intermediate(attended), attended
-
-    def _pooled(weights: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        return torch.bmm(weights, hidden.to(torch.float64)).squeeze(1).to(torch.float32)
+    def _pooled(pooling: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(pooling, hidden.to(torch.float64)).squeeze(1)
 
     return TwoDepths().eval()
 

@@ -1,4 +1,4 @@
-"""Encoder and heads → one ONNX graph: inputs input_ids, attention_mask, counts, is_deep; output rows.
+"""Encoder and heads → one ONNX graph: inputs input_ids, pooling, counts, is_deep; output rows.
 
 The token table, the fast embedding and the novelty are computed always; an `If` then computes either the fast heads, or
 the remaining layers of the encoder and the deep heads. `split_rows` of pointsman names the columns of a row.
@@ -18,9 +18,12 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from pointsman.prediction.features import FEATURE_NAMES
 from pointsman_training.crossfit import Depth
 from pointsman_training.heads import CLIP, Heads
+from pointsman_training.network import Floats
 from pointsman_training.novelty import Novelty
 from pointsman_training.stack import ComplexityStack
 
+ENCODER_INPUTS: Final = ("input_ids", "pooling")
+ENCODER_OUTPUTS: Final = ("fast_embedding", "deep_embedding")
 OPSET: Final = 20
 _ML_OPSET: Final = 3
 
@@ -86,15 +89,14 @@ def encoder_graph_of(graph: bytes) -> bytes:
     branch = next(node for node in model.graph.node if node.op_type == "If")
     deep = next(helper.get_attribute_value(a) for a in branch.attribute if a.name == "then_branch")
     nodes = [*(node for node in model.graph.node if node is not branch), *deep.node]
-    outputs = ["fast_embedding", "deep_embedding"]
-    needed = _needed_for(nodes, outputs)
+    needed = _needed_for(nodes, ENCODER_OUTPUTS)
     kept = [node for node in nodes if node.output[0] in needed]
     used = {name for node in kept for name in node.input}
     encoder = helper.make_graph(
         kept,
         "encoder",
-        [value for value in model.graph.input if value.name in ("input_ids", "attention_mask")],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", "d"]) for name in outputs],
+        [value for value in model.graph.input if value.name in ENCODER_INPUTS],
+        [helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["n", "d"]) for name in ENCODER_OUTPUTS],
         [tensor for tensor in (*model.graph.initializer, *deep.initializer) if tensor.name in used],
     )
     extracted = helper.make_model(encoder, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=model.ir_version)
@@ -121,65 +123,59 @@ class _Nodes:
 
     def components(self, embedding: str, mean: npt.ArrayLike, components: npt.ArrayLike) -> str:
         """Add principal components, in float64 so that a batch can't move a value across a tree's threshold."""
-        exact = self.add("Cast", [embedding], "embedding_double", to=TensorProto.DOUBLE)
-        centred = self.add("Sub", [exact, self.weight("component_mean", mean, np.float64)], "centred")
-        turned = self.weight("components", np.transpose(components), np.float64)
+        turned = np.transpose(np.asarray(components, dtype=np.float64))
+        weights = [
+            self.weight("components", turned, np.float64),
+            self.weight("offset", -np.asarray(mean) @ turned, np.float64),
+        ]
         return self.add(
-            "Cast", [self.add("MatMul", [centred, turned], "components_double")], "pca", to=TensorProto.FLOAT
+            "Cast", [self.add("Gemm", [embedding, *weights], "components_double")], "pca", to=TensorProto.FLOAT
         )
 
 
 class _HeadNodes(_Nodes):
-    """The heads of one depth, from its embedding and the counts to rows."""
+    """The heads of one depth, from its embedding and the counts to rows.
+
+    Reordering the outputs of network and trees and stacking complexity are linear, so they are folded into the weights.
+    """
 
     def __init__(self, depth: str, heads: Heads, complexity: ComplexityStack) -> None:
         super().__init__(depth)
-        network = self._network(f"{depth}_embedding", heads)
-        boosted = self._boosted(f"{depth}_embedding", heads)
-        demand, length, levels, kinds = self._split(network, "network", heads.widths)
-        boosted_demand, boosted_length, boosted_levels = self._split(boosted, "boosted", heads.boosted_widths)
-        log_chances = self.add("LogSoftmax", [levels], "log_complexity", axis=1)
-        scores = self.add("Concat", [log_chances, boosted_levels], "complexity_scores", axis=1)
-        stack = [scores, self.weight("stack", complexity.weights), self.weight("stack_bias", complexity.biases)]
-        chances = self.add("Softmax", [self.add("Gemm", stack, "complexity_logits")], "complexity", axis=1)
-        types = self.add("Softmax", [kinds], "types", axis=1)
-        blocks = [demand, boosted_demand, length, boosted_length, chances, types, "novelty/distance"]
-        self.add("Concat", blocks, "rows", axis=1)
+        fold_network, fold_boosted, bias = folded(heads, complexity)
+        hidden = self._hidden(f"{depth}_embedding", heads)
+        network = heads.network
+        output_weights = self.weight("output_weights", network.output_weights @ fold_network)
+        output_bias = self.weight("output_bias", network.output_bias @ fold_network + bias)
+        from_network = self.add("Gemm", [hidden, output_weights, output_bias], "from_network")
+        boosted = [
+            self._boosted(f"{depth}_embedding", heads),
+            self.weight("boosted_weights", fold_boosted),
+            from_network,
+        ]
+        blocks = [f"{depth}/head", f"{depth}/complexity_logits"]
+        levels = complexity.weights.shape[1]
+        widths = self.weight("widths", [fold_network.shape[1] - levels, levels], np.int64)
+        self.nodes.append(helper.make_node("Split", [self.add("Gemm", boosted, "outputs"), widths], blocks, axis=1))
+        chances = self.add("Softmax", blocks[1:], "complexity", axis=1)
+        self.add("Concat", [blocks[0], chances, "novelty/distance"], "rows", axis=1)
 
-    def _network(self, embedding: str, heads: Heads) -> str:
+    def _hidden(self, embedding: str, heads: Heads) -> str:
         scaling, network = heads.scaling, heads.network
-        inputs = self.add("Concat", [embedding, "counts"], "inputs", axis=1)
+        narrow = self.add("Cast", [embedding], "embedding_float", to=TensorProto.FLOAT)
+        inputs = self.add("Concat", [narrow, "counts"], "inputs", axis=1)
         centred = self.add("Sub", [inputs, self.weight("mean", scaling.mean)], "inputs_centred")
         scaled = self.add("Div", [centred, self.weight("deviation", scaling.deviation)], "inputs_scaled")
         bounds = [self.weight("low", -CLIP), self.weight("high", CLIP)]
         clipped = self.add("Clip", [scaled, *bounds], "inputs_clipped")
-        first = [
-            clipped,
-            self.weight("input_weights", network.input_weights),
-            self.weight("input_bias", network.input_bias),
-        ]
-        hidden = self.add("Gelu", [self.add("Gemm", first, "hidden")], "activation")
-        second = [
-            hidden,
-            self.weight("output_weights", network.output_weights),
-            self.weight("output_bias", network.output_bias),
-        ]
-        return self.add("Gemm", second, "network")
+        weights = [self.weight("input_weights", network.input_weights), self.weight("input_bias", network.input_bias)]
+        return self.add("Gelu", [self.add("Gemm", [clipped, *weights], "hidden")], "activation")
 
     def _boosted(self, embedding: str, heads: Heads) -> str:
-        scaling = heads.scaling
-        components = self.components(embedding, scaling.component_mean, scaling.components)
+        components = self.components(embedding, heads.scaling.component_mean, heads.scaling.components)
         inputs = self.add("Concat", [components, "counts"], "tree_inputs", axis=1)
         return self.add(
             "TreeEnsembleRegressor", [inputs], "boosted", domain="ai.onnx.ml", **_merged_trees(heads.boosted)
         )
-
-    def _split(self, block: str, name: str, widths: Sequence[int]) -> list[str]:
-        outputs = [f"{self._prefix}/{name}_{index}" for index in range(len(widths))]
-        self.nodes.append(
-            helper.make_node("Split", [block, self.weight(f"{name}_widths", widths, np.int64)], outputs, axis=1)
-        )
-        return outputs
 
 
 class _NoveltyNodes(_Nodes):
@@ -188,10 +184,30 @@ class _NoveltyNodes(_Nodes):
     def __init__(self, novelty: Novelty) -> None:
         super().__init__("novelty")
         components = self.components("fast_embedding", novelty.mean, novelty.components)
-        scaled = self.add("Div", [components, self.weight("deviation", novelty.deviation)], "scaled")
-        squares = self.add("Mul", [scaled, scaled], "squares")
         axis = self.weight("axis", [1], np.int64)
-        self.add("Sqrt", [self.add("ReduceMean", [squares, axis], "mean_square")], "distance")
+        self.add("ReduceL2", [components, axis], "distance")
+
+
+def folded(heads: Heads, complexity: ComplexityStack) -> tuple[Floats, Floats, Floats]:
+    """Return the matrices that turn network outputs and boosted outputs into output columns, and a bias for these.
+
+    Columns are demand, boosted demand, length, boosted length, type scores, complexity logits.
+    """
+    demand, length, levels, types = heads.widths
+    boosted_demand, boosted_length, boosted_levels = heads.boosted_widths
+    starts = np.cumsum([0, demand, boosted_demand, length, boosted_length, types])
+    network = np.zeros((sum(heads.widths), starts[-1] + levels), dtype=np.float32)
+    boosted = np.zeros((sum(heads.boosted_widths), starts[-1] + levels), dtype=np.float32)
+    network[:demand, :demand] = np.eye(demand)
+    network[demand : demand + length, starts[2] : starts[3]] = np.eye(length)
+    network[demand + length : demand + length + levels, starts[5] :] = complexity.weights[:levels]
+    network[demand + length + levels :, starts[4] : starts[5]] = np.eye(types)
+    boosted[:boosted_demand, starts[1] : starts[2]] = np.eye(boosted_demand)
+    boosted[boosted_demand : boosted_demand + boosted_length, starts[3] : starts[4]] = np.eye(boosted_length)
+    boosted[-boosted_levels:, starts[5] :] = complexity.weights[levels:]
+    bias = np.zeros(starts[-1] + levels, dtype=np.float32)
+    bias[starts[5] :] = complexity.biases
+    return network, boosted, bias
 
 
 def _merged_trees(models: Sequence[HistGradientBoostingRegressor]) -> dict[str, Any]:
@@ -231,4 +247,5 @@ def _needed_for(nodes: Iterable[onnx.NodeProto], outputs: Sequence[str]) -> set[
 
 
 def _matrix(name: str) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", None])
+    kind = TensorProto.DOUBLE if name.endswith("embedding") else TensorProto.FLOAT
+    return helper.make_tensor_value_info(name, kind, ["n", None])

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -79,7 +79,7 @@ class Scaling:
 
     def network_inputs(self, embedding: Floats, counts: Floats) -> Floats:
         """Return standardised inputs, clipped to ±`CLIP`."""
-        scaled = (np.hstack([embedding, counts]) - self.mean) / self.deviation
+        scaled = (np.hstack([embedding.astype(np.float32), counts]) - self.mean) / self.deviation
         return np.asarray(np.clip(scaled, -CLIP, CLIP), dtype=np.float32)
 
     def tree_inputs(self, embedding: Floats, counts: Floats) -> Floats:
@@ -231,8 +231,8 @@ def boost(models: Sequence[HistGradientBoostingRegressor], inputs: Floats) -> Fl
 
 
 def complexity_scores(outputs: Outputs) -> Floats:
-    """Return what the complexity stack reads: log-probabilities of the network, boosted P(simple) and P(complex)."""
-    return np.hstack([log_softmax(outputs.complexity, axis=1), outputs.boosted_complexity]).astype(np.float32)
+    """Return what the complexity stack reads: the network's logits, boosted P(simple) and P(complex)."""
+    return np.hstack([outputs.complexity, outputs.boosted_complexity])
 
 
 def _boosted_targets(

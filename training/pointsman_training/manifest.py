@@ -7,6 +7,7 @@ import numpy as np
 from pointsman.prediction import FEATURE_VERSION, Manifest
 from pointsman.prediction.bundle import BUNDLE_FORMAT, CARD, GRAPH, TOKENIZER, Ability, Layout
 from pointsman.types import COMPLEXITIES, TASK_TYPES
+from pointsman_training.dials import KEPT_GAIN, KEPT_QUALITY
 from pointsman_training.encode import Encoder
 from pointsman_training.examples import Dataset
 from pointsman_training.learned import Learned
@@ -30,7 +31,7 @@ def bundle_contents(
         format=BUNDLE_FORMAT,
         feature_version=FEATURE_VERSION,
         encoder=encoder.spec,
-        layout=Layout(len(learned.quality["deep"].vectors), factors, len(COMPLEXITIES), len(TASK_TYPES)),
+        layout=Layout(len(learned.quality["deep"].vectors), factors, len(TASK_TYPES), len(COMPLEXITIES)),
         complexities=COMPLEXITIES,
         types=TASK_TYPES,
         abilities=_abilities(dataset, learned),
@@ -110,9 +111,9 @@ def _card(manifest: Manifest) -> str:
         f"Largest relative difference between graph and Python on {metrics['parity']['texts']:,} texts at both depths: "
         f"{metrics['parity']['largest_difference']:.1g}.",
         f"In `auto`, {metrics['deep_share_in_auto']:.0%} of the held-out prompts are read deep, which keeps "
-        "90 % of what reading all of them deep gains.",
-        f"Dial: quality 1.0 is worth {manifest.trade_usd:.4g} USD per task by default, the least that keeps 98 % of "
-        "the best single model's quality on held-out prompts.",
+        f"{KEPT_GAIN:.0%} of what reading all of them deep gains.",
+        f"Dial: quality 1.0 is worth {manifest.trade_usd:.4g} USD per task by default, the least that keeps "
+        f"{KEPT_QUALITY:.0%} of the best single model's quality on held-out prompts.",
         "",
         "## Limits",
         "",

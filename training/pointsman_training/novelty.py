@@ -1,7 +1,7 @@
 """How unlike the training texts a text is: Mahalanobis distance of its fast embedding's leading components."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,29 +14,28 @@ _COMPONENTS: Final = 32
 
 @dataclass(frozen=True)
 class Novelty:
-    """Components (k, d), mean (d,), deviation (k,); `quantiles` are the training distances at 0, 1, … 100 %."""
+    """Whitening components (k, d), mean (d,); `quantiles` are the training distances at 0, 1, … 100 %."""
 
     mean: npt.NDArray[np.float64]
     components: npt.NDArray[np.float64]
-    deviation: Floats
     quantiles: tuple[float, ...]
 
-    def distance(self, embedding: Floats) -> Floats:
+    def distance(self, embedding: npt.NDArray[Any]) -> Floats:
         """Return the distance of each embedding, (n,)."""
-        return _distance(embedding, self.mean, self.components, self.deviation)
+        return _distance(embedding, self.mean, self.components)
 
 
 def fit_novelty(embedding: Floats) -> Novelty:
     """Return the novelty of texts relative to the training embeddings (n, d)."""
     pca = PCA(_COMPONENTS, svd_solver="covariance_eigh").fit(embedding.astype(np.float64))
-    deviation = np.sqrt(pca.explained_variance_).astype(np.float32)
-    distances = _distance(embedding, pca.mean_, pca.components_, deviation)
+    whitening = pca.components_ / np.sqrt(pca.explained_variance_ * _COMPONENTS)[:, np.newaxis]
+    distances = _distance(embedding, pca.mean_, whitening)
     quantiles = np.maximum.accumulate(np.quantile(distances, np.linspace(0, 1, 101)))
-    return Novelty(pca.mean_, pca.components_, deviation, tuple(float(value) for value in quantiles))
+    return Novelty(pca.mean_, whitening, tuple(float(value) for value in quantiles))
 
 
 def _distance(
-    embedding: Floats, mean: npt.NDArray[np.float64], components: npt.NDArray[np.float64], deviation: Floats
+    embedding: npt.NDArray[Any], mean: npt.NDArray[np.float64], components: npt.NDArray[np.float64]
 ) -> Floats:
-    scaled = ((embedding.astype(np.float64) - mean) @ components.T).astype(np.float32) / deviation
-    return np.asarray(np.sqrt((scaled * scaled).mean(axis=1)), dtype=np.float32)
+    whitened = (embedding.astype(np.float64) - mean) @ components.T
+    return np.asarray(np.sqrt((whitened * whitened).sum(axis=1)), dtype=np.float32)

@@ -241,8 +241,8 @@ def _checked(table: _Table, path: Path) -> _Table:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InvalidOutcomes(
-            f"{path}, row {row}: score is {table.score[row]:g} for prompt {ids[row]!r} and model "
-            f"{table.outcome_model[row]!r}; expected a number from 0 to 1."
+            f"{path}, row {row}: score is {table.score[row]:g} for prompt {str(ids[row])!r} and model "
+            f"{str(table.outcome_model[row])!r}; expected a number from 0 to 1."
         )
     strange = sorted(set(table.prompts["split"].tolist()) - set(SPLITS))
     if strange:
@@ -309,7 +309,7 @@ def _strings(path: Path, table: pa.Table, name: str) -> npt.NDArray[np.str_]:
 def _numbers(path: Path, table: pa.Table, name: str) -> Floats:
     column = table.column(name)
     try:
-        numbers = column.cast(pa.float32(), safe=False).to_numpy().astype(np.float32)
+        numbers: Floats = column.cast(pa.float32(), safe=False).to_numpy().astype(np.float32)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise InvalidOutcomes(f"{path}: column {name} has type {column.type}; expected numbers.") from None
     if name != "score" and (bad := np.flatnonzero(numbers < 0)).size:
@@ -317,10 +317,10 @@ def _numbers(path: Path, table: pa.Table, name: str) -> Floats:
     return numbers
 
 
-def _unpacked(path: Path, table: pa.Table, name: str, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _unpacked(path: Path, table: pa.Table, name: str, dtype: np.dtype[Any]) -> Floats:
     blobs = table.column(name).to_pylist()
     widths = {len(blob) for blob in blobs}
     if len(widths) != 1:
         raise InvalidOutcomes(f"{path}: entries of column {name} have {len(widths)} different widths; expected one.")
-    values = np.frombuffer(b"".join(blobs), dtype=dtype).reshape(len(blobs), -1)
-    return np.asarray(values, dtype=np.float32)
+    values: npt.NDArray[Any] = np.frombuffer(b"".join(blobs), dtype=dtype).reshape(len(blobs), -1)
+    return values.astype(np.float32)

@@ -8,7 +8,7 @@ import onnxruntime as ort
 from scipy.special import softmax
 
 from pointsman.errors import ParityError
-from pointsman.prediction.encoder import TextEncoder
+from pointsman.prediction.encoder import TextEncoder, pooling_of
 from pointsman_training.crossfit import DEPTHS, Depth
 from pointsman_training.encode import Encoder
 from pointsman_training.heads import Heads, Outputs
@@ -27,8 +27,8 @@ def rows_in_python(outputs: Outputs, complexity: ComplexityStack, distance: Floa
         outputs.boosted_demand,
         outputs.length,
         outputs.boosted_length,
+        outputs.type,
         softmax(complexity.logits(outputs), axis=1),
-        softmax(outputs.type, axis=1),
         distance[:, np.newaxis],
     ]).astype(np.float32)  # fmt: skip
 
@@ -77,7 +77,7 @@ def _run(
     results = []
     for index, text in enumerate(texts):
         ids = np.array([tokens.token_ids(text)], dtype=np.int64)
-        feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "counts": features.counts[index : index + 1]}
+        feeds = {"input_ids": ids, "pooling": pooling_of(ids), "counts": features.counts[index : index + 1]}
         output = session.run(None, feeds | {"is_deep": np.array(depth == "deep")})
         if len(output) > 1 and depth == "deep":
             output.append(session.run(None, feeds | {"is_deep": np.array(False)})[1])

@@ -4,7 +4,8 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Final
@@ -23,7 +24,10 @@ _VERBS: Final = {
     "bundle": "show or verify a bundle",
     "registry": "list, show, validate and import model cards",
 }
-_TRAINING_VERBS: Final = {"train": "train a bundle from outcomes"}
+_TRAINING_VERBS: Final = {
+    "train": "train a bundle from outcomes",
+    "rows": "turn outcomes with texts into feature rows without them",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,18 +54,36 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     named = next((word for word in words if not word.startswith("-")), None)
     plugins = {} if named in _VERBS else {entry.name: entry for entry in entry_points(group=COMMAND_GROUP)}
-    if named in _VERBS:
-        module = importlib.import_module(f"{__name__}.{named}")
-    elif named in plugins or named in _TRAINING_VERBS:
-        module = _plugin(named, plugins.get(named))
-    else:
-        module = None
-    parser = _parser(named, module, plugins)
-    args = parser.parse_args(words)
-    if module is None:
-        parser.error("a verb is missing")
-    code: int = module.run(args)
+    with _extra_named(named):
+        module = _module(named, plugins)
+        parser = _parser(named, module, plugins)
+        args = parser.parse_args(words)
+        if module is None:
+            parser.error("a verb is missing")
+        code: int = module.run(args)
     return code
+
+
+@contextmanager
+def _extra_named(verb: str | None) -> Iterator[None]:
+    """Say which extra is missing where a verb of another package lacks a library; built-in verbs say so themselves."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if verb in _VERBS or (error.name or "").startswith("pointsman"):
+            raise
+        raise MissingExtra(f"pointsman {verb}", "train") from error
+
+
+def _module(named: str | None, plugins: dict[str, EntryPoint]) -> ModuleType | None:
+    if named in _VERBS:
+        return importlib.import_module(f"{__name__}.{named}")
+    if named in plugins:
+        module: ModuleType = plugins[named].load()
+        return module
+    if named in _TRAINING_VERBS:
+        raise MissingExtra(f"pointsman {named}", "train")
+    return None
 
 
 def _parser(named: str | None, module: ModuleType | None, plugins: dict[str, EntryPoint]) -> argparse.ArgumentParser:
@@ -77,13 +99,3 @@ def _parser(named: str | None, module: ModuleType | None, plugins: dict[str, Ent
         else:
             subparsers.add_parser(verb, help=summary)
     return parser
-
-
-def _plugin(verb: str, entry: EntryPoint | None) -> ModuleType:
-    if entry is None:
-        raise MissingExtra(f"pointsman {verb}", "train")
-    try:
-        module: ModuleType = entry.load()
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"pointsman {verb}", "train") from error
-    return module

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -12,6 +12,8 @@ from rich.text import Text
 
 from pointsman.cli.options import bundle_path
 from pointsman.prediction import Bundle, Predictor, read_bundle
+
+_DEPTHS: Final = ("fast", "deep")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,10 +53,15 @@ def _show(bundle: Bundle) -> None:
     models = [(name, f"{a.outcomes:,}", ", ".join(a.sources)) for name, a in manifest.abilities.items()]
     console.print(_table("models with learned abilities", ("model", "outcomes", "sources"), models))
     console.print(_table("training", ("field", "value"), _flat(manifest.training)))
-    console.print(_table("metrics", ("metric", "value"), _flat(manifest.metrics)))
+    by_profile = [dict(_flat(manifest.metrics.get(profile, {}))) for profile in _DEPTHS]
+    names = dict.fromkeys(name for metrics in by_profile for name in metrics)
+    compared = [(name, *(metrics.get(name, "-") for metrics in by_profile)) for name in names if name]
+    console.print(_table("metrics", ("metric", *_DEPTHS), compared))
+    others = {name: value for name, value in manifest.metrics.items() if name not in _DEPTHS}
+    console.print(_table("other metrics", ("metric", "value"), _flat(others)))
 
 
-def _table(title: str, heads: tuple[str, ...], rows: Any) -> Table:  # noqa: ANN401 (rows of texts)
+def _table(title: str, heads: tuple[str, ...], rows: Any) -> Table:
     table = Table(*[Column(head, overflow="fold") for head in heads], title=title, title_justify="left")
     for row in rows:
         table.add_row(*map(Text, row))

@@ -51,7 +51,7 @@ def _raw_lines(file: BinaryIO) -> Iterator[bytes]:
         yield raw
 
 
-def _parse(raw: bytes, place: str) -> Any:  # noqa: ANN401 (any JSON)
+def _parse(raw: bytes, place: str) -> Any:
     if len(raw) > MAX_LINE_BYTES:
         raise InvalidFile(f"{place}: the line is longer than {MAX_LINE_BYTES >> 20} MB; expected one task per line.")
     try:
@@ -64,13 +64,13 @@ def _parse(raw: bytes, place: str) -> Any:  # noqa: ANN401 (any JSON)
         raise InvalidFile(f"{place}: nested too deeply; expected one JSON object per line.") from None
 
 
-def refuse_equal_ids(ids: Iterable[tuple[str, str | None]]) -> None:
+def refuse_equal_ids(ids: Iterable[tuple[str, str | int | None]]) -> None:
     """Refuse an id that stands on two lines; the pairs are (place, id), None for a line without id.
 
     Raises:
         InvalidTask: the message names both places.
     """
-    first_of: dict[str, str] = {}
+    first_of: dict[str | int, str] = {}
     for place, name in ids:
         if name is not None and (first := first_of.setdefault(name, place)) != place:
             raise InvalidTask(f"{place}: id {name!r} stands already on {first}; ids must differ.", field="id")

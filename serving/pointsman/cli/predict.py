@@ -9,11 +9,8 @@ import msgspec
 from pointsman.cli.files import STANDARD, Line, check_output, read_lines, refuse_equal_ids, write_whole
 from pointsman.cli.options import add_bundle_options, bundle_path, names
 from pointsman.cli.progress import chunks
-from pointsman.errors import InvalidTask
 from pointsman.prediction import Predictor, read_bundle
 from pointsman.predictions import PredictItem, item_from_dict, prediction_records
-from pointsman.task_json import located
-from pointsman.types import MAX_DESCRIPTION_CHARACTERS, task_type
 
 _FIELDS: Final = ("id", "text", "type")
 
@@ -53,14 +50,4 @@ def run(args: argparse.Namespace) -> int:
 def _item(line: Line) -> PredictItem:
     data = line.data
     known = {name: data[name] for name in _FIELDS if name in data} if isinstance(data, dict) else data
-    item = item_from_dict(known, line.place)
-    with located(line.place):
-        if not item.text or item.text.isspace():
-            raise InvalidTask("text is empty; expected the text of the task.", field="text")
-        if len(item.text) > MAX_DESCRIPTION_CHARACTERS:
-            raise InvalidTask(
-                f"text has {len(item.text):,} characters; expected at most {MAX_DESCRIPTION_CHARACTERS:,}.",
-                field="text",
-            )
-        kind = None if item.type is None else task_type(item.type)
-    return PredictItem(item.id, item.text, kind)
+    return item_from_dict(known, line.place)

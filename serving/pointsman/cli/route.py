@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from pointsman.cli.files import STANDARD
-from pointsman.cli.options import add_router_options, check_models, load_router, names
+from pointsman.cli.options import add_router_options, load_router, names
 from pointsman.cli.saving import saving_words
 from pointsman.errors import InvalidFile
 from pointsman.money import format_usd
@@ -57,7 +57,6 @@ def run(args: argparse.Namespace) -> int:
     text = _standard_input() if args.text == STANDARD else args.text
     task = Task(text, type=args.type, budget_usd=args.budget, constraints=constraints)
     router = load_router(args)
-    check_models(router.fleet, args.models)
     decision = router.route(task)
     if args.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(decision.to_dict()).decode(), indent=2) + "\n")
@@ -79,9 +78,7 @@ def _print(decision: Decision, fleet: "Fleet") -> None:
     console.print(_facts(decision))
     console.print(_candidates(decision, fleet))
     if not all(candidate.is_measured for candidate in decision.candidates):
-        console.print(
-            Text("prior: no outcomes of this model were learned from; price or kin lead to expect this quality.")
-        )
+        console.print(Text(_PRIOR))
 
 
 def _facts(decision: Decision) -> Table:

@@ -1,6 +1,7 @@
 """`pointsman serve`: answer over HTTP, with one process or several."""
 
 import argparse
+import errno
 import os
 import socket
 import sys
@@ -12,6 +13,9 @@ from pointsman.errors import InvalidInput, MissingExtra
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from pointsman.router import Router
+
+_BACKLOG: Final = 2048
 _SETTINGS: Final = ("fleet", "bundle", "profile", "strategy", "trade_usd")
 """Options that worker processes read from the environment, as POINTSMAN_FLEET and so on."""
 
@@ -40,15 +44,16 @@ def run(args: argparse.Namespace) -> int:
     from pointsman.http import create_app
 
     router = load_router(args)
-    listener = _listen(args.host, args.port)
+    listener = _bound(args.host, args.port)
     port = listener.getsockname()[1]
-    where, fleet, digest = _url(args.host, port), router.fleet.name, router.bundle.digest
-    sys.stdout.write(f"Pointsman serves the fleet {fleet} with bundle {digest} at {where}. API docs: {where}/docs\n")
-    sys.stdout.flush()
     if args.workers == 1:
-        uvicorn.Server(uvicorn.Config(create_app(router), log_level="warning")).run(sockets=[listener])
+        app = create_app(router)
+        listener.listen(_BACKLOG)
+        _announce(router, args.host, port)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
         return 0
     listener.close()  # the workers' supervisor binds the port itself
+    _announce(router, args.host, port)
     _export_settings(args)
     factory = f"{__name__}:app_from_environment"
     uvicorn.run(factory, factory=True, host=args.host, port=port, workers=args.workers, log_level="warning")
@@ -67,6 +72,12 @@ def app_from_environment() -> "FastAPI":
     return create_app(load_router(parser.parse_args(words)))
 
 
+def _announce(router: "Router", host: str, port: int) -> None:
+    where, fleet, digest = _url(host, port), router.fleet.name, router.bundle.digest
+    sys.stdout.write(f"Pointsman serves the fleet {fleet} with bundle {digest} at {where}. API docs: {where}/docs\n")
+    sys.stdout.flush()
+
+
 def _export_settings(args: argparse.Namespace) -> None:
     for name in _SETTINGS:
         value, variable = getattr(args, name), f"POINTSMAN_{name.upper()}"
@@ -76,7 +87,7 @@ def _export_settings(args: argparse.Namespace) -> None:
             os.environ[variable] = str(value)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise InvalidInput(f"port is {port}; expected 0 to 65535.", field="port")
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -84,16 +95,14 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(2048)
     except socket.gaierror:
         listener.close()
         raise InvalidInput(f"host is {host!r}; expected an address of this machine.", field="host") from None
     except OSError as error:
         listener.close()
-        raise InvalidInput(
-            f"Can't listen on {host} port {port}: {error.strerror}. Choose another with --port, or stop what uses it.",
-            field="port",
-        ) from None
+        is_taken = error.errno == errno.EADDRINUSE
+        advice = "Choose another with --port, or stop what uses it." if is_taken else "Choose other --host or --port."
+        raise InvalidInput(f"Can't listen on {host} port {port}: {error.strerror}. {advice}", field="port") from None
     return listener
 
 

@@ -13,6 +13,11 @@ DEAREST_USD_PER_1K_TOKENS: Final = 0.01
 """A model at this price or above has a cost score of 0."""
 
 
+_NANOUSD_PER_USD_PER_1K: Final = np.float32(1e6)
+_PER_DEAREST: Final = np.float32(1 / DEAREST_USD_PER_1K_TOKENS)
+_ZERO, _ONE = np.float32(0), np.float32(1)
+
+
 class Weights(msgspec.Struct, frozen=True):
     """How much each component counts; they need not add up to 1."""
 
@@ -33,7 +38,7 @@ class Weights(msgspec.Struct, frozen=True):
 
 
 class Components(msgspec.Struct, frozen=True):
-    """Components of the weighted score and their sum, each (n_tasks, n_models)."""
+    """Components of the weighted score and their sum, each (n_tasks, n_models); availability is (1, n_models)."""
 
     capability: Floats
     performance: Floats
@@ -44,7 +49,8 @@ class Components(msgspec.Struct, frozen=True):
 
 def cost_score(usd_per_1k_tokens: Floats) -> Floats:
     """Return 1 − price / `DEAREST_USD_PER_1K_TOKENS`, not below 0."""
-    return np.asarray(np.maximum(1 - usd_per_1k_tokens / DEAREST_USD_PER_1K_TOKENS, 0), dtype=np.float32)
+    score: Floats = np.maximum(_ONE - usd_per_1k_tokens * _PER_DEAREST, _ZERO)
+    return score
 
 
 def weighted(
@@ -58,16 +64,11 @@ def weighted(
         + weights.availability * availability
         + weights.cost * cost
     )
-    return Components(capability, performance, availability, cost, total.astype(np.float32))
+    return Components(capability, performance, availability, cost, total)
 
 
 def score(candidates: Candidates, table: ModelTable, weights: Weights) -> Components:
     """Return the components of every candidate: capability is 1 where able, performance the predicted quality."""
-    usd_per_1k = candidates.cost_nanousd / candidates.tokens / np.float32(1e6)
-    return weighted(
-        candidates.is_able.astype(np.float32),
-        candidates.quality,
-        np.broadcast_to(table.availability, candidates.quality.shape),
-        usd_per_1k.astype(np.float32),
-        weights,
-    )
+    usd_per_1k = candidates.cost_nanousd.astype(np.float32) / (candidates.tokens * _NANOUSD_PER_USD_PER_1K)
+    able = candidates.is_able.astype(np.float32)
+    return weighted(able, candidates.quality, table.availability[np.newaxis], usd_per_1k, weights)

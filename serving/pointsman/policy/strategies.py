@@ -51,4 +51,6 @@ def lead(utility: Floats, candidates: Candidates) -> Floats:
     if merit.shape[1] < 2:
         return np.full(len(merit), np.inf, dtype=np.float32)
     top = np.partition(merit, -2, axis=1)[:, -2:]
-    return np.where(np.isfinite(top[:, 0]), top[:, 1] - top[:, 0], np.inf).astype(np.float32)
+    gap = np.full(len(merit), np.inf, dtype=np.float32)
+    np.subtract(top[:, 1], top[:, 0], out=gap, where=np.isfinite(top[:, 0]), casting="same_kind")
+    return gap

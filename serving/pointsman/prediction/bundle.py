@@ -17,6 +17,7 @@ import msgspec
 from pointsman.errors import BundleError
 from pointsman.prediction.audit import audit_graph
 from pointsman.prediction.features import FEATURE_VERSION
+from pointsman.types import COMPLEXITIES, TASK_TYPES
 
 BUNDLE_FORMAT: Final = 1
 """Raised when an older reader could misread a bundle; the reader of the former format and its test are then kept."""
@@ -74,8 +75,8 @@ class Layout(msgspec.Struct, frozen=True):
 
     demand: int
     length: int
-    complexity: int
     type: int
+    complexity: int
     novelty: int = 1
 
     @property
@@ -206,6 +207,8 @@ def _parse_manifest(data: bytes, root: Path) -> Manifest:
 
 def _check_abilities(manifest: Manifest, root: Path) -> None:
     layout = manifest.layout
+    if manifest.complexities != COMPLEXITIES or manifest.types != TASK_TYPES:
+        raise BundleError(f"{root / MANIFEST} has other complexities or task types than this release; train it again.")
     if len(manifest.complexities) != layout.complexity or len(manifest.types) != layout.type:
         raise BundleError(f"{root / MANIFEST}: the layout disagrees with the number of complexities or types.")
     if len(manifest.novelty_quantiles) != 101:

@@ -90,8 +90,11 @@ _WORD_CLASS_NAMES: Final = tuple(f"words_{name}" for name in WORD_CLASSES)
 
 FEATURE_NAMES: Final[tuple[str, ...]] = (*_SHAPES, *_BYTE_CLASSES, *_NUMBER_CLASSES, *_WORD_CLASS_NAMES)
 
-_BYTE_TO_CLASS: Final = np.zeros((256, len(_BYTE_CLASSES)), dtype=np.float32)
-for _column, _members in enumerate(_BYTE_CLASSES.values()):
+_LETTERS: Final = bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B))
+_BYTE_SETS: Final = (*_BYTE_CLASSES.values(), _LETTERS, b"([{", b")]}", bytes(range(0x80, 0x100)))
+"""The classes, and behind them what shapes are made of: letters, opening and closing brackets, non-ASCII bytes."""
+_BYTE_TO_CLASS: Final = np.zeros((256, len(_BYTE_SETS)), dtype=np.float32)
+for _column, _members in enumerate(_BYTE_SETS):
     _BYTE_TO_CLASS[list(_members), _column] = 1.0
 _BRACKET_STEP: Final = np.zeros(256, dtype=np.int8)
 _BRACKET_STEP[list(b"([{")] = 1
@@ -104,6 +107,17 @@ _WORD_SLOTS: Final = len(_NUMBER_CLASSES) + len(WORD_CLASSES)
 _WORD: Final = re.compile(r"\\?[^\W\d_]+|\d[\d.,]*")
 _LIST_ITEM: Final = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
 _OPTIONS: Final = tuple(f"\n{letter}. " for letter in "ABCDEFGHIJ")
+_LONG_WORD: Final = 9
+_SHARES: Final = (
+    "word_length",
+    "digit_share",
+    "capital_share",
+    "symbol_share",
+    "non_ascii_share",
+    "ends_with_question",
+    "starts_lower_case",
+)
+_IS_COUNT: Final = np.array([name not in _SHARES for name in FEATURE_NAMES])
 
 
 def text_counts(text: str) -> Floats:
@@ -113,11 +127,13 @@ def text_counts(text: str) -> Floats:
     """
     window = text if len(text) <= 2 * WINDOW else text[:WINDOW] + "\n" + text[-WINDOW:]
     raw = np.frombuffer(window.encode("utf-8", "replace"), dtype=np.uint8)
-    byte_counts = np.bincount(raw, minlength=256).astype(np.float32) @ _BYTE_TO_CLASS
+    by_class = np.bincount(raw, minlength=256).astype(np.float32) @ _BYTE_TO_CLASS
     words = _WORD.findall(window.lower())
-    word_counts = _word_class_counts(words)
-    counts = np.concatenate((_shape_counts(text, window, raw, words), byte_counts, word_counts))
-    counts[_LOG_SCALED] = np.log1p(counts[_LOG_SCALED])
+    counts = np.empty(len(FEATURE_NAMES), dtype=np.float32)
+    counts[: len(_SHAPES)] = _shape_counts(text, window, raw, by_class.tolist(), words)
+    counts[len(_SHAPES) : -_WORD_SLOTS] = by_class[: len(_BYTE_CLASSES)]
+    counts[-_WORD_SLOTS:] = _word_class_counts(words)
+    np.log1p(counts, out=counts, where=_IS_COUNT)
     return counts
 
 
@@ -128,7 +144,7 @@ def text_counts_of(texts: Sequence[str]) -> Floats:
     return np.stack([text_counts(text) for text in texts])
 
 
-def _word_class_counts(words: list[str]) -> Floats:
+def _word_class_counts(words: list[str]) -> list[int]:
     slots = [0] * _WORD_SLOTS
     class_of = _CLASS_OF_WORD.get
     for word in words:
@@ -137,7 +153,7 @@ def _word_class_counts(words: list[str]) -> Floats:
             slots[slot] += 1
         elif word[0].isdigit():
             slots[_number_class(word)] += 1
-    return np.array(slots, dtype=np.float32)
+    return slots
 
 
 def _number_class(number: str) -> int:
@@ -147,53 +163,36 @@ def _number_class(number: str) -> int:
     return min(len(number.replace(",", "")), 5) - 1
 
 
-def _shape_counts(text: str, window: str, raw: npt.NDArray[np.uint8], words: list[str]) -> Floats:
+def _shape_counts(
+    text: str, window: str, raw: npt.NDArray[np.uint8], by_class: list[float], words: list[str]
+) -> tuple[float, ...]:
     n_words = len(words)
     n_bytes = max(len(raw), 1)
-    letters = sum(map(len, words))
-    lines = window.split("\n") if "\n" in window else [window]
+    digits, capitals, spaces, newlines = by_class[:4]
+    letters, opening, closing, non_ascii = by_class[-4:]
+    lengths = [len(word) for word in words]
+    sentences = 1 + window.count(". ") + window.count("? ") + window.count("! ") + newlines
+    lines = window.split("\n") if newlines else [window]
     stripped = window.rstrip()
-    steps = _BRACKET_STEP[raw]
-    is_ascii_letter_or_space = ((raw | 0x20) >= 0x61) & ((raw | 0x20) <= 0x7A) | (raw == 0x20)
-    n_digits = np.count_nonzero((raw >= 0x30) & (raw <= 0x39))
-    n_non_ascii = np.count_nonzero(raw >= 0x80)
-    sentences = 1 + window.count(". ") + window.count("? ") + window.count("! ") + window.count("\n")
-    return np.array(
-        (
-            len(text),
-            n_words,
-            len(set(words)),
-            sum(len(word) >= 9 for word in words),
-            letters / n_words if n_words else 0.0,
-            max(map(len, words), default=0),
-            n_words / sentences,
-            n_digits / n_bytes,
-            np.count_nonzero((raw >= 0x41) & (raw <= 0x5A)) / n_bytes,
-            1.0 - (np.count_nonzero(is_ascii_letter_or_space) + n_digits + n_non_ascii) / n_bytes,
-            n_non_ascii / n_bytes,
-            max(int(np.cumsum(steps, dtype=np.int32).max()), 0) if steps.any() else 0,
-            sum(line[:2].isspace() for line in lines),
-            len(_LIST_ITEM.findall(window)),
-            sum(option in window for option in _OPTIONS) if len(lines) > 1 else 0,
-            sum(not line or line.isspace() for line in lines) if len(lines) > 1 else 0,
-            window.count("```"),
-            max(map(len, lines)),
-            stripped.endswith(("?", "？")),
-            stripped[:1].islower(),
-        ),
-        dtype=np.float32,
+    return (
+        len(text),
+        n_words,
+        len(set(words)),
+        len([length for length in lengths if length >= _LONG_WORD]),
+        sum(lengths) / n_words if n_words else 0.0,
+        max(lengths, default=0),
+        n_words / sentences,
+        digits / n_bytes,
+        capitals / n_bytes,
+        1.0 - (letters + spaces + digits + non_ascii) / n_bytes,
+        non_ascii / n_bytes,
+        max(int(np.cumsum(_BRACKET_STEP[raw], dtype=np.int32).max()), 0) if opening or closing else 0,
+        len([line for line in lines if line[:2].isspace()]),
+        len(_LIST_ITEM.findall(window)),
+        len([option for option in _OPTIONS if option in window]) if newlines else 0,
+        len([line for line in lines if not line or line.isspace()]) if newlines else 0,
+        window.count("```"),
+        max(map(len, lines)),
+        stripped.endswith(("?", "？")),
+        stripped[:1].islower(),
     )
-
-
-_SHARES: Final = frozenset(
-    {
-        "word_length",
-        "digit_share",
-        "capital_share",
-        "symbol_share",
-        "non_ascii_share",
-        "ends_with_question",
-        "starts_lower_case",
-    }
-)
-_LOG_SCALED: Final = np.array([name not in _SHARES for name in FEATURE_NAMES])

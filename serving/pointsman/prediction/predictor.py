@@ -16,13 +16,13 @@ import onnxruntime as ort
 
 from pointsman.errors import BundleError
 from pointsman.prediction.bundle import Bundle, Layout
-from pointsman.prediction.encoder import TextEncoder
+from pointsman.prediction.encoder import Ids, Pooling, TextEncoder, pooling_of
 from pointsman.prediction.features import text_counts, text_counts_of
 
 Floats = npt.NDArray[np.float32]
 Depth = Literal["fast", "deep"]
 
-GRAPH_INPUTS: Final = ("input_ids", "attention_mask", "counts", "is_deep")
+GRAPH_INPUTS: Final = ("input_ids", "pooling", "counts", "is_deep")
 GRAPH_OUTPUTS: Final = ("rows",)
 
 _IS_DEEP: Final[dict[Depth, npt.NDArray[np.bool_]]] = {"fast": np.array(False), "deep": np.array(True)}
@@ -33,14 +33,14 @@ _DEEP_WORKERS: Final = 2
 class Reading(msgspec.Struct, frozen=True):
     """What the graph says about n tasks.
 
-    `demand` float32 (n, k) and `length` (n, l) are the numbers that abilities multiply; `complexity` (n, 3) and `type`
-    (n, n_types) are probabilities; `novelty` (n,) in [0, 1]; `depth` is the depth read.
+    `demand` float32 (n, k) and `length` (n, l) are the numbers that abilities multiply; `type` (n, n_types) are scores,
+    the greatest of which is the likeliest type; `complexity` (n, 3) are probabilities; `novelty` (n,) in [0, 1].
     """
 
     demand: Floats
     length: Floats
-    complexity: Floats
     type: Floats
+    complexity: Floats
     novelty: Floats
     depth: Depth
 
@@ -70,8 +70,8 @@ class Predictor:
     def _fast_rows(self, texts: Sequence[str]) -> Floats:
         if len(texts) == 1:
             return self._row(texts[0], "fast")
-        ids, mask = self._encoder.padded(texts)
-        return self._run(ids, mask, text_counts_of(texts), "fast")
+        ids, pooling = self._encoder.padded(texts)
+        return self._run(ids, pooling, text_counts_of(texts), "fast")
 
     def _deep_rows(self, texts: Sequence[str]) -> Floats:
         if len(texts) == 1:
@@ -81,30 +81,30 @@ class Predictor:
 
     def _row(self, text: str, depth: Depth) -> Floats:
         ids = np.array([self._encoder.token_ids(text)], dtype=np.int64)
-        return self._run(ids, np.ones_like(ids), text_counts(text)[np.newaxis], depth)
+        return self._run(ids, pooling_of(ids), text_counts(text)[np.newaxis], depth)
 
-    def _run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64], counts: Floats, depth: Depth) -> Floats:
-        feeds = {"input_ids": ids, "attention_mask": mask, "counts": counts, "is_deep": _IS_DEEP[depth]}
-        rows: Floats = self._session.run(None, feeds)[0]
+    def _run(self, ids: Ids, pooling: Pooling, counts: Floats, depth: Depth) -> Floats:
+        feeds = {"input_ids": ids, "pooling": pooling, "counts": counts, "is_deep": _IS_DEEP[depth]}
+        rows: Floats = self._session.run(GRAPH_OUTPUTS, feeds)[0]
         return rows
 
     def _reading(self, rows: Floats, depth: Depth) -> Reading:
-        demand, length, complexity, kind, distance = split_rows(rows, self._layout)
+        demand, length, kind, complexity, distance = split_rows(rows, self._layout)
         novelty = np.interp(distance[:, 0], self._novelty_quantiles, self._novelty_levels).astype(np.float32)
-        return Reading(demand, length, complexity, kind, novelty, depth)
+        return Reading(demand, length, kind, complexity, novelty, depth)
 
 
 def split_rows(rows: Floats, layout: Layout) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Return the blocks of output rows: demand, length, complexity, type, novelty distance."""
+    """Return the blocks of output rows: demand, length, type scores, complexity, novelty distance."""
     at_length = layout.demand
-    at_complexity = at_length + layout.length
-    at_type = at_complexity + layout.complexity
-    at_novelty = at_type + layout.type
+    at_type = at_length + layout.length
+    at_complexity = at_type + layout.type
+    at_novelty = at_complexity + layout.complexity
     return (
         rows[:, :at_length],
-        rows[:, at_length:at_complexity],
-        rows[:, at_complexity:at_type],
-        rows[:, at_type:at_novelty],
+        rows[:, at_length:at_type],
+        rows[:, at_type:at_complexity],
+        rows[:, at_complexity:at_novelty],
         rows[:, at_novelty:],
     )
 

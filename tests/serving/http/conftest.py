@@ -1,24 +1,8 @@
-import os
-
 import anyio
 import httpx
 import pytest
 
-from pointsman import Router
 from pointsman.http import create_app
-
-
-@pytest.fixture(scope="session")
-def bundle_dir():
-    path = os.environ.get("POINTSMAN_TEST_BUNDLE")
-    if not path:
-        pytest.skip("POINTSMAN_TEST_BUNDLE names no trained bundle")
-    return path
-
-
-@pytest.fixture(scope="session")
-def router(bundle_dir):
-    return Router.load(bundle=bundle_dir)
 
 
 @pytest.fixture

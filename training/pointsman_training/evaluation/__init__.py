@@ -1,0 +1,1 @@
+"""What a bundle is worth on outcomes, beside baselines on the same rows, with intervals."""
