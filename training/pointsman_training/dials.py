@@ -9,7 +9,7 @@ from pointsman_training.metrics import LAMBDAS
 from pointsman_training.network import Floats
 
 KEPT_QUALITY: Final = 0.98
-KEPT_GAIN: Final = 0.8
+KEPT_GAIN: Final = 0.5
 
 Doubles = npt.NDArray[np.float64]
 

@@ -80,7 +80,7 @@ GOOD = b'{"id": "good", "text": "Fix it"}'
         (b"3", "The JSON is 3; expected an object"),
         (b'{"text": "x"}', "id is missing; expected id and text"),
         (b'{"id": "x"}', "text is missing; expected id and text"),
-        (b'{"id": 7, "text": "x"}', "id is 7; expected a text"),
+        (b'{"id": 7.5, "text": "x"}', "id is 7.5; expected a text"),
         (b'{"id": "x", "text": ["x"]}', 'text is ["x"]; expected a text'),
         (b'{"id": "x", "text": " \\n"}', "text is empty; expected the text of the task.\n"),
         (b'{"id": "x", "text": "x", "type": "poetry"}', "type is 'poetry'; expected one of code_generation, "),

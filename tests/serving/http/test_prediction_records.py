@@ -163,7 +163,7 @@ def test_a_certain_reading_is_never_written_as_certainty(router, records):
         ([], "tasks[2]"),
         ({"text": "x"}, "tasks[2].id"),
         ({"id": "a"}, "tasks[2].text"),
-        ({"id": 7, "text": "x"}, "tasks[2].id"),
+        ({"id": 7.5, "text": "x"}, "tasks[2].id"),
         ({"id": "a", "text": 7}, "tasks[2].text"),
         ({"id": "a", "text": "x", "budget": 1}, "tasks[2].budget"),
         ({"id": "a", "text": " "}, "tasks[2].text"),
@@ -180,3 +180,9 @@ def test_an_item_that_is_not_id_text_and_type_is_refused(data, field):
 def test_an_item_is_read_from_json():
     assert item_from_dict({"id": "a", "text": "x", "type": None}) == PredictItem("a", "x")
     assert item_from_dict({"id": "a", "text": "x", "type": "testing"}) == PredictItem("a", "x", "testing")
+
+
+def test_an_id_that_is_a_whole_number_comes_back_as_one(router):
+    items = [item_from_dict({"id": 7, "text": "Fix the login bug"})]
+    [record] = prediction_records(router.bundle, router.predictor, items, models=["gpt-4o"], profile="fast")
+    assert record.id == 7
