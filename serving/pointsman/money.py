@@ -15,10 +15,12 @@ def nanousd(usd: float, field: str = "budget_usd") -> int:
     Raises:
         InvalidTask: the amount is not a finite number from 0 to `MAX_USD`; `field` is named in the message.
     """
-    if isinstance(usd, bool) or not isinstance(usd, int | float) or not math.isfinite(usd):
-        raise InvalidTask(f"{field} is {usd!r}; expected a finite number of dollars, such as 0.05.", field=field)
+    is_number = isinstance(usd, int | float) and not isinstance(usd, bool)
+    if not is_number or (isinstance(usd, float) and not math.isfinite(usd)):
+        raise InvalidTask(f"{field} is {usd!r:.80}; expected a finite number of dollars, such as 0.05.", field=field)
     if not 0 <= usd <= MAX_USD:
-        raise InvalidTask(f"{field} is {usd} USD; expected 0 to {MAX_USD:,}.", field=field)
+        shown = usd if abs(usd) < MAX_USD**2 else "a number of very many digits"
+        raise InvalidTask(f"{field} is {shown} USD; expected 0 to {MAX_USD:,}.", field=field)
     return round(usd * NANO)
 
 

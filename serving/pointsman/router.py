@@ -1,5 +1,6 @@
 """The composition: Task → Reading → Candidates → Decision."""
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Final
@@ -8,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pointsman.errors import BudgetTooSmall, InvalidInput, NoEligibleModel
+from pointsman.errors import BudgetTooSmall, InvalidInput, InvalidTask, NoEligibleModel
 from pointsman.fleet_table import CHARACTERS_PER_TOKEN, FleetTable, fleet_table
 from pointsman.money import format_usd
 from pointsman.policy import (
@@ -41,6 +42,8 @@ from pointsman.types import (
 
 Booleans = npt.NDArray[np.bool_]
 
+_LEAST_TRADE_USD: Final = 1e-12
+
 _TYPE_INDEX: Final = {name: index for index, name in enumerate(TASK_TYPES)}
 
 
@@ -64,8 +67,13 @@ class Policy(msgspec.Struct, frozen=True):
             raise InvalidInput(
                 f"strategy is {self.strategy!r}; expected one of {', '.join(STRATEGIES)}.", field="strategy"
             )
-        if self.trade_usd is not None and not 0 < self.trade_usd < float("inf"):
-            raise InvalidInput(f"trade_usd is {self.trade_usd}; expected dollars above 0.", field="trade_usd")
+        dial = self.trade_usd
+        is_number = isinstance(dial, int | float) and not isinstance(dial, bool)
+        if dial is not None and not (is_number and _LEAST_TRADE_USD <= dial < math.inf):
+            raise InvalidInput(
+                f"trade_usd is {dial!r:.80}; expected a number of dollars, at least {_LEAST_TRADE_USD:g}.",
+                field="trade_usd",
+            )
 
 
 class Router:
@@ -131,18 +139,25 @@ class Router:
 
     def try_route_many(self, tasks: Sequence[Task | str]) -> list[Decision | NoEligibleModel]:
         """Return for each task its decision, or the error that says why no model can do it."""
-        todo = [Task(task) if isinstance(task, str) else task for task in tasks]
+        todo = [_as_task(task) for task in tasks]
         self._check_names(todo)
         if self.profile != "auto":
             return self._decide(todo, self._consider(todo, self.profile))
         fast = self._consider(todo, "fast")
-        is_settled = lead(fast.utility, fast.candidates) >= self.bundle.manifest.deep_margin
+        is_settled = self._is_settled(todo, fast)
         if is_settled.all():
             return self._decide(todo, fast)
         doubtful = [task for task, settled in zip(todo, is_settled, strict=True) if not settled]
         deep = iter(self._decide(doubtful, self._consider(doubtful, "deep")))
         settled = iter(self._decide(todo, fast, is_settled))
         return [next(settled if row_is_settled else deep) for row_is_settled in is_settled]
+
+    def _is_settled(self, tasks: Sequence[Task], fast: "_Considered") -> Booleans:
+        """Return where reading deep can't change the choice: a clear lead, and no model lost to a prediction."""
+        leads = lead(fast.utility, fast.candidates) >= self.bundle.manifest.deep_margin
+        judged = np.array([task.budget_usd is not None or task.constraints.min_quality is not None for task in tasks])
+        settled: Booleans = leads & ~(judged.astype(bool) & ~fast.candidates.is_able.all(axis=1))
+        return settled
 
     def _check_names(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
@@ -310,6 +325,14 @@ class _Columns(msgspec.Struct, frozen=True):
                 for m in order
             ]
         )
+
+
+def _as_task(task: object) -> Task:
+    if isinstance(task, Task):
+        return task
+    if isinstance(task, str):
+        return Task(task)
+    raise InvalidTask(f"A task is {type(task).__name__}; expected a Task or its text.")
 
 
 def _input_tokens(task: Task) -> int:

@@ -1,7 +1,7 @@
 """The words of Pointsman, used everywhere with these meanings."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -34,6 +34,7 @@ TASK_TYPES: Final = (
 )
 CAPABILITIES: Final = ("vision", "tools", "json_mode")
 MAX_DESCRIPTION_CHARACTERS: Final = 10_000_000
+MAX_TOKENS: Final = 1_000_000_000
 
 _TYPE_SYNONYMS: Final = {
     "optimisation": "optimization",
@@ -90,13 +91,7 @@ class Constraints(msgspec.Struct, frozen=True):
             InvalidTask: an unknown capability, a number out of range, or no model left; `field` names it.
         """
         for name in ("capabilities", "models", "exclude"):
-            value = getattr(self, name)
-            if value is not None:
-                if isinstance(value, str):
-                    raise InvalidTask(
-                        f"constraints.{name} is the text {value!r}; expected a list of names.", field=name
-                    )
-                force_setattr(self, name, tuple(value))
+            force_setattr(self, name, _names(name, getattr(self, name)))
         for capability in self.capabilities:
             if capability not in CAPABILITIES:
                 raise InvalidTask(
@@ -108,15 +103,30 @@ class Constraints(msgspec.Struct, frozen=True):
                 "constraints.models is an empty list; name at least one model, or leave it out to allow all.",
                 field="constraints.models",
             )
-        _check_range("max_latency_ms", self.max_latency_ms, 0, math.inf, "milliseconds above 0")
-        _check_range("min_quality", self.min_quality, 0, 1, "a probability from 0 to 1")
-        _check_range("input_tokens", self.input_tokens, 0, 1e9, "a count of tokens")
-        _check_range("max_output_tokens", self.max_output_tokens, 0, 1e9, "a count of tokens")
+        _check_number("max_latency_ms", self.max_latency_ms, lambda ms: 0 < ms < math.inf, "milliseconds above 0")
+        _check_number("min_quality", self.min_quality, lambda share: 0 <= share <= 1, "a probability from 0 to 1")
+        for name in ("input_tokens", "max_output_tokens"):
+            _check_number(name, getattr(self, name), _is_token_count, "a whole number of tokens, at most 1e9")
 
 
-def _check_range(name: str, value: float | None, low: float, high: float, expected: str) -> None:
-    if value is not None and (isinstance(value, bool) or not (low <= value <= high) or value == math.inf):
-        raise InvalidTask(f"constraints.{name} is {value}; expected {expected}.", field=f"constraints.{name}")
+def _names(name: str, value: object) -> tuple[str, ...] | None:
+    if value is None and name == "models":
+        return None
+    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(entry, str) for entry in value):
+        return tuple(value)
+    kind = f"the text {value!r}" if isinstance(value, str) else f"{value!r:.80}"
+    raise InvalidTask(f"constraints.{name} is {kind}; expected a list of names.", field=f"constraints.{name}")
+
+
+def _check_number(name: str, value: object, is_right: Callable[[float], bool], expected: str) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_right(value):
+        raise InvalidTask(f"constraints.{name} is {value!r:.80}; expected {expected}.", field=f"constraints.{name}")
+
+
+def _is_token_count(count: float) -> bool:
+    return isinstance(count, int) and 0 <= count <= MAX_TOKENS
 
 
 ANYTHING: Final = Constraints()

@@ -1,5 +1,6 @@
 """Held-out outputs: every row is predicted by heads that never saw its group."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,10 +34,11 @@ def cross_fit(
     *,
     seed: int,
     jobs: int,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Fitted:
     """Return heads trained on `rows`, and for each of these rows the outputs of heads trained on the other folds.
 
-    `folds` (len(rows),) say which fold a row is in. Results don't depend on `jobs`.
+    `folds` (len(rows),) say which fold a row is in. Results don't depend on `jobs`. `progress` is told after each fit.
     """
     held_out = {depth: Outputs.empty(len(dataset), recipe, dataset.examples.type.shape[1]) for depth in DEPTHS}
     work = [(depth, fold) for fold in (*range(folds.max() + 1), None) for depth in DEPTHS]
@@ -49,9 +51,11 @@ def cross_fit(
         heads = fit_heads(embedding[learn], examples.take(learn), abilities, lengths, recipe, networks, rng)
         return heads, None if hold is None else heads(embedding[hold], examples.counts[hold])
 
-    results = Parallel(n_jobs=jobs, inner_max_num_threads=1, backend="loky")(delayed(job)(*item) for item in work)
+    parallel = Parallel(n_jobs=jobs, inner_max_num_threads=1, backend="loky", return_as="generator")
+    results = parallel(delayed(job)(*item) for item in work)
     heads: dict[Depth, Heads] = {}
-    for (depth, fold), (fitted, outputs) in zip(work, results, strict=True):
+    for done, ((depth, fold), (fitted, outputs)) in enumerate(zip(work, results, strict=True), start=1):
+        progress(done, len(work))
         if fold is None:
             heads[depth] = fitted
         else:

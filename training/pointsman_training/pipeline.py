@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pointsman.errors import InvalidOutcomes
 from pointsman.prediction import read_bundle, write_bundle
@@ -105,17 +106,27 @@ def train(inputs: Inputs, output: str | os.PathLike[str], run: Run, report: Repo
 
 def _learn(dataset: Dataset, prices: Mapping[str, Price], run: Run, stage: "_Stages") -> Learned:
     rows = np.flatnonzero(dataset.is_train)
-    abilities, lengths = fit_abilities(
-        dataset.features.deep[rows],
-        dataset.examples.take(rows),
-        dataset.columns,
-        run.recipe,
-        np.random.default_rng(run.seed),
-    )
+    with threadpool_limits(1):  # the matrices are too small for several threads: they would only wait for each other
+        abilities, lengths = fit_abilities(
+            dataset.features.deep[rows],
+            dataset.examples.take(rows),
+            dataset.columns,
+            run.recipe,
+            np.random.default_rng(run.seed),
+        )
     stage(f"learned abilities of {len(abilities.models)} models in {run.recipe.demands} demands")
     folds = grouped_folds([dataset.groups[row] for row in rows], run.folds, run.seed)
-    fitted = cross_fit(dataset, rows, folds, abilities, lengths, run.recipe, seed=run.seed, jobs=run.jobs)
-    stage(f"boosted and trained both depths, {run.folds} folds held out")
+    fitted = cross_fit(
+        dataset,
+        rows,
+        folds,
+        abilities,
+        lengths,
+        run.recipe,
+        seed=run.seed,
+        jobs=run.jobs,
+        progress=lambda done, of: stage(f"boosted and trained heads {done} of {of}, {run.folds} folds held out"),
+    )
     return calibrate(dataset, fitted, abilities, lengths, prices)
 
 

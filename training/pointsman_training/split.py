@@ -26,5 +26,6 @@ def check_no_leak(groups: Sequence[str], left: Integers, right: Integers) -> Non
     names = np.asarray(groups)
     if shared := sorted(set(names[left]) & set(names[right])):
         raise InvalidOutcomes(
-            f"Group {str(shared[0])!r} is in both splits ({len(shared)} such groups); near-duplicates must be on one side."
+            f"Group {str(shared[0])!r} is in both splits, as are {len(shared) - 1} others; near-duplicates "
+            "must be on one side."
         )

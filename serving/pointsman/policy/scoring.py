@@ -33,7 +33,8 @@ class Weights(msgspec.Struct, frozen=True):
             InvalidInput: a weight is negative or not finite, or all are zero.
         """
         values = (self.capability, self.performance, self.availability, self.cost)
-        if not all(math.isfinite(value) and value >= 0 for value in values) or not any(values):
+        are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        if not are_numbers or not all(math.isfinite(value) and value >= 0 for value in values) or not any(values):
             raise InvalidInput(f"weights are {values}; expected four finite numbers, none negative, not all zero.")
 
 

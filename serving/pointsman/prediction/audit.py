@@ -10,10 +10,11 @@ from typing import Final
 from pointsman.errors import BundleError
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
+_MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 20, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE_INITIALIZER = 1, 5, 15
 _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+_ATTRIBUTE_SPARSE = (22, 23)
 _MAX_DEPTH = 4
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 
@@ -30,6 +31,8 @@ def audit_graph(data: bytes, name: str = "graph.onnx") -> None:
     graphs = [value for number, value in fields if number == _MODEL_GRAPH]
     if len(graphs) != 1:
         raise BundleError(f"{name} isn't an ONNX model: expected one graph, found {len(graphs)}.")
+    if any(number == _MODEL_TRAINING for number, _ in fields):
+        raise BundleError(f"{name} brings graphs for training, which a bundle must not.")
     if any(number == _MODEL_FUNCTIONS for number, _ in fields):
         raise BundleError(f"{name} defines functions of its own; a bundle may use standard operators only.")
     _audit_nodes(_message(graphs[0], name), name, depth=0)
@@ -56,6 +59,8 @@ def _audit_node(node: memoryview, name: str, depth: int) -> None:
         for number, value in _fields(attribute, name):
             if number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
                 _audit_tensor(_message(value, name), name)
+            elif number in _ATTRIBUTE_SPARSE:
+                raise BundleError(f"{name} has sparse weights, which no bundle of this format has.")
             elif number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
                 if operator != "If":
                     raise BundleError(f"{name} has a {operator}; of all control flow a bundle may use If only.")
@@ -63,7 +68,7 @@ def _audit_node(node: memoryview, name: str, depth: int) -> None:
 
 
 def _text(fields: list[tuple[int, int | memoryview]], wanted: int, name: str) -> str:
-    value = next((_message(value, name) for number, value in fields if number == wanted), b"")
+    value = next((_message(value, name) for number, value in reversed(fields) if number == wanted), b"")
     return bytes(value).decode(errors="replace")
 
 

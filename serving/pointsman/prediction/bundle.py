@@ -5,9 +5,9 @@ operators only, everything else is JSON and text.
 """
 
 import hashlib
+import itertools
 import math
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ MANIFEST: Final = "manifest.json"
 GRAPH: Final = "graph.onnx"
 TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "card.md"
+_LEAST_TOKENS, _MOST_TOKENS = 4, 4096
 _MAX_BYTES: Final = {GRAPH: 1 << 30, TOKENIZER: 64 << 20, CARD: 1 << 20, MANIFEST: 32 << 20}
 
 
@@ -149,7 +150,7 @@ def read_bundle(path: str | os.PathLike[str] | None = None) -> Bundle:
         path=root,
         manifest=manifest,
         graph=contents[GRAPH],
-        tokenizer_json=contents[TOKENIZER].decode(),
+        tokenizer_json=_text(contents[TOKENIZER], root / TOKENIZER),
         digest=hashlib.sha256(manifest_bytes).hexdigest()[:16],
     )
 
@@ -163,7 +164,7 @@ def write_bundle(path: str | os.PathLike[str], manifest: Manifest, contents: dic
         BundleError: something that isn't a bundle already lies at `path`.
     """
     target = Path(path)
-    if target.exists() and not (target / MANIFEST).is_file() and any(target.iterdir()):
+    if target.exists() and not _may_replace(target):
         raise BundleError(f"{target} exists and is no bundle; choose another place, or remove it first.")
     files = {name: FileDigest(hashlib.sha256(data).hexdigest(), len(data)) for name, data in sorted(contents.items())}
     manifest = msgspec.structs.replace(manifest, files=files)
@@ -178,14 +179,26 @@ def write_bundle(path: str | os.PathLike[str], manifest: Manifest, contents: dic
         read_bundle(fresh)
         if target.exists():
             target.rename(former)
-        shutil.move(fresh, target)
+        try:
+            fresh.rename(target)
+        except OSError:
+            if former.exists():
+                former.rename(target)
+            raise
     return target
+
+
+def _may_replace(target: Path) -> bool:
+    if not target.is_dir():
+        return False
+    names = {entry.name for entry in target.iterdir()}
+    return not names or (MANIFEST in names and names <= {MANIFEST, GRAPH, TOKENIZER, CARD})
 
 
 def _parse_manifest(data: bytes, root: Path) -> Manifest:
     try:
         header = msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{root / MANIFEST} isn't JSON: {error}.") from None
     if header.get("format") != BUNDLE_FORMAT:
         raise BundleError(
@@ -201,6 +214,7 @@ def _parse_manifest(data: bytes, root: Path) -> Manifest:
         manifest = msgspec.convert(header, Manifest)
     except msgspec.ValidationError as error:
         raise BundleError(f"{root / MANIFEST} is not a manifest of format {BUNDLE_FORMAT}: {error}.") from None
+    _check_numbers(manifest, root)
     _check_abilities(manifest, root)
     return manifest
 
@@ -211,8 +225,6 @@ def _check_abilities(manifest: Manifest, root: Path) -> None:
         raise BundleError(f"{root / MANIFEST} has other complexities or task types than this release; train it again.")
     if len(manifest.complexities) != layout.complexity or len(manifest.types) != layout.type:
         raise BundleError(f"{root / MANIFEST}: the layout disagrees with the number of complexities or types.")
-    if len(manifest.novelty_quantiles) != 101:
-        raise BundleError(f"{root / MANIFEST}: novelty_quantiles must have 101 values.")
     for model, ability in manifest.abilities.items():
         numbers = (ability.fast_bias, ability.deep_bias, ability.length_bias)
         vectors = (ability.fast_vector, ability.deep_vector, ability.length_vector)
@@ -220,6 +232,26 @@ def _check_abilities(manifest: Manifest, root: Path) -> None:
             raise BundleError(f"{root / MANIFEST}: the ability of {model!r} has the wrong number of dimensions.")
         if not all(map(math.isfinite, (*numbers, *sum(vectors, ())))):
             raise BundleError(f"{root / MANIFEST}: the ability of {model!r} has a number that isn't finite.")
+
+
+def _check_numbers(manifest: Manifest, root: Path) -> None:
+    place = root / MANIFEST
+    quantiles = manifest.novelty_quantiles
+    if len(quantiles) != 101 or not all(low <= high for low, high in itertools.pairwise(quantiles)):
+        raise BundleError(f"{place}: novelty_quantiles must be 101 numbers that ascend.")
+    if not (0 < manifest.trade_usd < math.inf and 0 <= manifest.deep_margin < math.inf):
+        raise BundleError(f"{place}: trade_usd must be above 0, deep_margin not below, and both finite.")
+    if not _LEAST_TOKENS <= manifest.encoder.max_tokens <= _MOST_TOKENS:
+        raise BundleError(f"{place}: encoder.max_tokens must be {_LEAST_TOKENS} to {_MOST_TOKENS}.")
+    if not manifest.abilities:
+        raise BundleError(f"{place} knows no model; train it again.")
+
+
+def _text(data: bytes, path: Path) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path} isn't UTF-8: {error.reason} at byte {error.start}.") from None
 
 
 def _check_file_set(root: Path, manifest: Manifest) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from pointsman.errors import BundleError
+
 CHARACTERS_PER_TOKEN: Final = 12
 """Characters read per token of the window; words longer than this on average leave a part of the window empty."""
 
@@ -33,7 +35,11 @@ class TextEncoder:
     """
 
     def __init__(self, tokenizer_json: str, *, max_tokens: int) -> None:
-        self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+            self._is_chunked = json.loads(tokenizer_json).get("pre_tokenizer") == {"type": "BertPreTokenizer"}
+        except Exception as error:  # tokenizers' errors share no narrower base
+            raise BundleError(f"tokenizer.json can't be read as a tokenizer: {error}") from None
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         prefix_and_suffix = self._tokenizer.encode("", add_special_tokens=True).ids
@@ -41,8 +47,8 @@ class TextEncoder:
         self._prefix, self._suffix = prefix_and_suffix[:half], prefix_and_suffix[half:]
         self._window = max_tokens - len(prefix_and_suffix)
         self._head = (self._window + 1) // 2
+        self._tail = self._window - self._head
         self._slice = self._head * CHARACTERS_PER_TOKEN
-        self._is_chunked = json.loads(tokenizer_json)["pre_tokenizer"] == {"type": "BertPreTokenizer"}
         self._ids_by_chunk: dict[str, list[int]] = {}
 
     def token_ids(self, text: str) -> list[int]:
@@ -50,10 +56,10 @@ class TextEncoder:
         if len(text) <= 2 * self._slice:
             ids = self._ids(text)
             if len(ids) > self._window:
-                ids = ids[: self._head] + ids[self._head - self._window :]
+                ids = ids[: self._head] + ids[len(ids) - self._tail :]
         else:
             head, tail = self._ids(text[: self._slice]), self._ids(text[-self._slice :])
-            ids = head[: self._head] + tail[self._head - self._window :]
+            ids = head[: self._head] + tail[max(len(tail) - self._tail, 0) :]
         return [*self._prefix, *ids, *self._suffix]
 
     def padded(self, texts: Sequence[str]) -> tuple[Ids, Pooling]:

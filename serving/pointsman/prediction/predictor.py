@@ -54,7 +54,7 @@ class Predictor:
         self._encoder = TextEncoder(bundle.tokenizer_json, max_tokens=manifest.encoder.max_tokens)
         self._novelty_quantiles = np.array(manifest.novelty_quantiles, dtype=np.float32)
         self._novelty_levels = np.linspace(0, 1, len(self._novelty_quantiles), dtype=np.float32)
-        self._session = _open_session(bundle.graph)
+        self._session = _open_session(bundle.graph, manifest.layout.width)
 
     def read(self, texts: Sequence[str], depth: Depth) -> Reading:
         """Return what the graph says about each text, in order; any text is accepted."""
@@ -109,7 +109,7 @@ def split_rows(rows: Floats, layout: Layout) -> tuple[Floats, Floats, Floats, Fl
     )
 
 
-def _open_session(graph: bytes) -> ort.InferenceSession:
+def _open_session(graph: bytes, width: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -122,4 +122,7 @@ def _open_session(graph: bytes) -> ort.InferenceSession:
     outputs = tuple(node.name for node in session.get_outputs())
     if inputs != tuple(sorted(GRAPH_INPUTS)) or outputs != GRAPH_OUTPUTS:
         raise BundleError(f"graph.onnx has inputs {inputs} and outputs {outputs}, which aren't a bundle's.")
+    columns = session.get_outputs()[0].shape[-1]
+    if columns != width:
+        raise BundleError(f"graph.onnx gives rows of {columns} columns; the manifest's layout has {width}.")
     return session

@@ -29,7 +29,7 @@ WORD_CLASSES: Final[dict[str, str]] = {
     ),
     "document": "document documentation docstring readme comment comments changelog docs jsdoc guide tutorial",
     "review": "review pr diff pull check audit feedback spot",
-    "test": "test tests testing unit pytest assert mock coverage fixture e2e",
+    "test": "test tests testing unit pytest assert mock coverage fixture",
     "optimise": (
         "optimize optimise faster slow speed performance latency throughput memory efficient cheaper cache "
         "reduce bottleneck profile"
@@ -57,7 +57,7 @@ WORD_CLASSES: Final[dict[str, str]] = {
     "python": "def return import self lambda elif true print len range dict str int append",
     "code": (
         "function class const let var void public private static async await try catch throw null undefined "
-        "new int32 struct enum"
+        "new struct enum"
     ),
     "sql": "select join group having insert update delete index query queries database postgres mysql",
     "shell": "bash docker kubernetes linux git grep curl nginx aws terraform deploy kubectl ssh cron yml",

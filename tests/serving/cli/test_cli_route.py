@@ -110,7 +110,7 @@ def test_a_model_name_that_looks_like_markup_is_printed_as_it_is(route, tmp_path
             (TEXT, "--strategy", "best"),
             "strategy is 'best'; expected one of cost-optimised, quality-first, weighted.",
         ),
-        ((TEXT, "--trade-usd", "0"), "trade_usd is 0.0; expected dollars above 0."),
+        ((TEXT, "--trade-usd", "0"), "trade_usd is 0.0; expected a number of dollars, at least 1e-12."),
         (
             (TEXT, "--fleet", "mine"),
             'No fleet "mine"; expected default, seeds, current, or the path of a YAML or JSON file.',

@@ -66,7 +66,13 @@ CASES = {
         ["small", "odd"],
         {"large": "is excluded by the caller"},
     ),
-    "output": (Constraints(max_output_tokens=4_096), "debugging", 10, ["large", "small"], {"odd": "can't write 4,096 tokens"}),
+    "output": (
+        Constraints(max_output_tokens=4_096),
+        "debugging",
+        10,
+        ["large", "small"],
+        {"odd": "can't write 4,096 tokens"},
+    ),
     "latency": (Constraints(max_latency_ms=900), "debugging", 10, ["small", "odd"], {"large": "is slower than 900 ms"}),
     "quality": (
         Constraints(min_quality=0.7),

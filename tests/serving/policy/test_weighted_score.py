@@ -73,13 +73,15 @@ def test_the_total_is_the_weighted_sum_of_its_parts(capability, performance, ava
     [(-0.1, 1, 1, 1), (math.nan, 1, 1, 1), (1, math.inf, 1, 1), (0, 0, 0, 0), (1, 1, 1, -math.inf)],
 )
 def test_weights_that_rank_nothing_are_refused(weights):
-    with pytest.raises(InvalidInput, match=r"^weights are .*; expected four finite numbers, none negative, not all zero"):
+    with pytest.raises(
+        InvalidInput, match=r"^weights are .*; expected four finite numbers, none negative, not all zero"
+    ):
         Weights(*weights)
 
 
 @pytest.mark.parametrize("weight", ["0.4", None, [1]])
 def test_weights_that_are_no_numbers_are_refused(weight):
-    with pytest.raises(InvalidInput, match="^weights are "):
+    with pytest.raises(InvalidInput, match=r"^weights are "):
         Weights(capability=weight)
 
 

@@ -11,6 +11,7 @@ from pointsman.prediction import Predictor, Unmeasured, ability_table, measured_
 from pointsman.prediction.bundle import Ability
 from pointsman.prediction.predictor import Reading
 
+
 def ability(fast_bias, fast_vector, deep_bias, length_bias=5.0):
     return Ability(
         fast_bias=fast_bias,

@@ -38,7 +38,9 @@ def test_the_bundle_that_comes_along_is_under_25_megabytes(bundle_dir):
 
 def test_an_installation_without_a_bundle_says_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.setattr(bundle, "__file__", str(tmp_path / "serving" / "pointsman" / "prediction" / "bundle.py"))
-    with pytest.raises(BundleError, match=r"^No bundle comes with this installation; name one \(--bundle DIR\) or train"):
+    with pytest.raises(
+        BundleError, match=r"^No bundle comes with this installation; name one \(--bundle DIR\) or train"
+    ):
         default_bundle_path()
 
 
@@ -65,9 +67,7 @@ def test_an_altered_file_is_named(copied, name, change):
     data = bytearray((copied / name).read_bytes())
     data[len(data) // 2] ^= 0 if change else 1
     (copied / name).write_bytes(bytes(data) + change)
-    assert refusal_of(copied) == (
-        f"DIR/{name} doesn't match its digest in the manifest: it was altered or damaged."
-    )
+    assert refusal_of(copied) == (f"DIR/{name} doesn't match its digest in the manifest: it was altered or damaged.")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -161,7 +161,7 @@ MANIFEST_CHANGES = {
     "other complexities": (lambda m: m["complexities"].append("absurd"), "has other complexities or task types"),
     "a type's width": (lambda m: m["layout"].update(type=15), "the layout disagrees with the number"),
     "a complexity's width": (lambda m: m["layout"].update(complexity=4), "the layout disagrees with the number"),
-    "quantiles": (lambda m: m["novelty_quantiles"].pop(), "novelty_quantiles must have 101 values"),
+    "quantiles": (lambda m: m["novelty_quantiles"].pop(), "novelty_quantiles must be 101 numbers that ascend"),
     "a wide fast vector": (lambda m: first_ability(m)["fast_vector"].append(0.0), "wrong number of dimensions"),
     "a narrow deep vector": (lambda m: first_ability(m)["deep_vector"].pop(), "wrong number of dimensions"),
     "an empty length vector": (lambda m: first_ability(m)["length_vector"].clear(), "wrong number of dimensions"),
@@ -233,7 +233,9 @@ def test_a_graph_with_other_inputs_is_refused(copied, resign):
     graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
     model = onnx.helper.make_model(graph, ir_version=9, opset_imports=[onnx.helper.make_opsetid("", 20)])
     resign(copied, "graph.onnx", model.SerializeToString())
-    with pytest.raises(BundleError, match=r"^graph\.onnx has inputs \('x',\) and outputs \('y',\), which aren't a bundle"):
+    with pytest.raises(
+        BundleError, match=r"^graph\.onnx has inputs \('x',\) and outputs \('y',\), which aren't a bundle"
+    ):
         Predictor(read_bundle(copied))
 
 

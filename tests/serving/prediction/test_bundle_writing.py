@@ -1,6 +1,5 @@
 import hashlib
 import json
-import shutil
 
 import msgspec
 import pytest
@@ -16,9 +15,7 @@ def contents(real):
 
 def snapshot(folder):
     """Every path below a folder with its contents; None for a folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def test_a_written_bundle_reads_back_with_its_digests_filled_in(real, contents, tmp_path):
@@ -48,7 +45,10 @@ def test_the_same_contents_give_the_same_digest(real, contents, tmp_path):
 def test_a_bundle_is_replaced_whole(real, contents, tmp_path):
     write_bundle(tmp_path / "bundle", real.manifest, contents)
     write_bundle(tmp_path / "bundle", real.manifest, contents | {"card.md": b"second"})
-    assert sorted(snapshot(tmp_path)) == ["bundle", *(f"bundle/{name}" for name in sorted([*contents, "manifest.json"]))]
+    assert sorted(snapshot(tmp_path)) == [
+        "bundle",
+        *(f"bundle/{name}" for name in sorted([*contents, "manifest.json"])),
+    ]
     assert (tmp_path / "bundle" / "card.md").read_bytes() == b"second"
     assert read_bundle(tmp_path / "bundle").path == tmp_path / "bundle"
 
@@ -119,10 +119,14 @@ def test_a_disk_that_fails_at_the_last_step_leaves_what_was_there(real, contents
         write_bundle(tmp_path / "bundle", real.manifest, contents)
     before = snapshot(tmp_path)
 
-    def fail(*_):
-        raise OSError(28, "No space left on device")
+    rename = bundle.Path.rename
 
-    monkeypatch.setattr(shutil, "move", fail)
+    def fail(path, target):
+        if path.name == "fresh":
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(bundle.Path, "rename", fail)
     with pytest.raises(OSError, match="No space left"):
         write_bundle(tmp_path / "bundle", real.manifest, contents | {"card.md": b"second"})
     assert snapshot(tmp_path) == before

@@ -100,9 +100,7 @@ def test_a_custom_operator_in_a_branch_is_refused():
 
 
 def test_a_custom_operator_in_a_branch_of_a_branch_is_refused():
-    inner = helper.make_node(
-        "If", ["is_deep"], ["out"], **{name.name: name.g for name in if_with(CUSTOM).attribute}
-    )
+    inner = helper.make_node("If", ["is_deep"], ["out"], **{name.name: name.g for name in if_with(CUSTOM).attribute})
     assert "custom operator com.evil.Evil" in refusal_of(model_of(if_with(inner), domains=["com.evil"]))
 
 
@@ -132,9 +130,7 @@ def test_a_loop_is_refused_by_name(operator, is_nested):
     if is_nested:
         node.output[0] = "out"
         node = if_with(node)
-    assert refusal_of(model_of(node)) == (
-        f"graph.onnx has a {operator}; of all control flow a bundle may use If only."
-    )
+    assert refusal_of(model_of(node)) == (f"graph.onnx has a {operator}; of all control flow a bundle may use If only.")
 
 
 def test_graphs_in_a_list_are_refused_too():

@@ -58,9 +58,8 @@ def test_an_empty_text_is_the_special_tokens_alone(encoder_of):
 
 
 def test_a_text_that_fits_is_read_whole(encoder_of):
-    ids = [encoder_of(64).token_ids(word)[1:-1] for word in WORDS]
-    assert encoder_of(64).token_ids(of_words(*WORDS))[1:-1] == sum(ids, [])
-    assert len(sum(ids, [])) == len(WORDS)
+    ids = [encoder_of(64).token_ids(word)[1] for word in WORDS]
+    assert encoder_of(64).token_ids(of_words(*WORDS))[1:-1] == ids
 
 
 @pytest.mark.parametrize("max_tokens", [8, 15, 64])
@@ -105,8 +104,38 @@ def test_no_texts_give_no_rows(encoder_of):
     assert (ids.shape, pooling.shape) == ((0, 0), (0, 1, 0))
 
 
-BORDERS = ["\t", "\x0b", "\x0c", "\x1c", "\x1f", "\x85", "\xa0", "\u1680", "\u2003", "\u2028", "\u200b", "\u3000", "\ufeff"]
-PIECES = ["un", "Straße", "e\u0301", "\u0301", "漢字", "[MASK]", "[SEP]", "##ing", "don't", "x_y", "Σ", "ﬁ", "\ud800", "🦊", "\x00"]
+BORDERS = [
+    "\t",
+    "\x0b",
+    "\x0c",
+    "\x1c",
+    "\x1f",
+    "\x85",
+    "\xa0",
+    "\u1680",
+    "\u2003",
+    "\u2028",
+    "\u200b",
+    "\u3000",
+    "\ufeff",
+]
+PIECES = [
+    "un",
+    "Straße",
+    "e\u0301",
+    "\u0301",
+    "漢字",
+    "[MASK]",
+    "[SEP]",
+    "##ing",
+    "don't",
+    "x_y",
+    "Σ",
+    "ﬁ",
+    "\ud800",
+    "🦊",
+    "\x00",
+]
 
 
 @given(st.lists(st.sampled_from([*BORDERS, *PIECES, " ", "\n"]) | st.characters(codec=None, exclude_categories=())))
