@@ -56,7 +56,9 @@ def _latencies(name: str, texts: Sequence[str]) -> list[dict[str, Any]]:
     for profile in PROFILES:
         router = Router.load(profile=profile)
         measured = _microseconds(lambda text, route=router.route: route(Task(text)), texts)
-        rows.append(_row(name, f"route, {profile}", measured, yardstick, LIMITS_US[profile] if name == "20 words" else None))
+        rows.append(
+            _row(name, f"route, {profile}", measured, yardstick, LIMITS_US[profile] if name == "20 words" else None)
+        )
     return rows
 
 
@@ -92,11 +94,24 @@ def _throughput(profile: str, texts: Sequence[str]) -> dict[str, Any]:
     start = time.perf_counter()
     router.route_many(tasks)
     seconds = time.perf_counter() - start
-    return {"texts": "20 words", "what": f"route_many, {profile}, {len(tasks):,} tasks", "per_second": len(tasks) / seconds}
+    return {
+        "texts": "20 words",
+        "what": f"route_many, {profile}, {len(tasks):,} tasks",
+        "per_second": len(tasks) / seconds,
+    }
 
 
 def _print(report: dict[str, Any], path: Path) -> None:
-    table = Table("texts", "what", "p50 µs", "p99 µs", "a second", "p50 / tokenizer", "p50 / limit", title="Decisions, in process, warm")
+    table = Table(
+        "texts",
+        "what",
+        "p50 µs",
+        "p99 µs",
+        "a second",
+        "p50 / tokenizer",
+        "p50 / limit",
+        title="Decisions, in process, warm",
+    )
     for row in report["results"]:
         table.add_row(
             row["texts"],

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from threadpoolctl import threadpool_limits
 
 from pointsman.prediction import read_bundle
 from pointsman.types import COMPLEXITIES
@@ -57,6 +58,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(booleans)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Small tables gain nothing from threads, and waiting threads slow down whatever runs beside the tests."""
+    with threadpool_limits(limits=1):
+        yield
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,9 @@ def test_prompts_without_every_score_do_not_count():
     assert worth_of_quality(chance, scores, costs, costs) == worth_of_quality(chance[:2], scores[:2], costs, costs[:2])
 
 
-@pytest.mark.xfail(reason="without a prompt that every model of the fleet did, the dial is read off NaN: 100 dollars")
-@pytest.mark.filterwarnings("ignore:Mean of empty slice:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
-def test_the_dial_does_not_come_from_nothing():
-    chance, costs = np.full((4, 2), 0.5), np.full((4, 2), 0.01)
-    scores = np.array([[1.0, np.nan], [np.nan, 1.0]] * 2)
-    assert worth_of_quality(chance, scores, costs, costs) != 1 / LAMBDAS[1]
-
-
-def test_the_margin_of_a_hand_made_table():
+def test_the_margin_of_a_hand_made_table(monkeypatch):
     """Leads .1 to .4; deep disagrees on the first (loses .3) and the third (loses .1): 90 % of .4 needs both."""
+    monkeypatch.setattr("pointsman_training.dials.KEPT_GAIN", 0.9)
     fast = np.array([[0.6, 0.5], [0.7, 0.5], [0.8, 0.5], [0.9, 0.5]])
     deep = np.array([[0.2, 0.5], [0.7, 0.5], [0.4, 0.5], [0.9, 0.5]])
     margin, share = margin_for_deep(fast, deep)

@@ -53,9 +53,7 @@ def test_parity_is_proved_on_the_trained_world(graphs, encoder, features, learne
 
 
 @pytest.mark.parametrize("depth", ["fast", "deep"])
-def test_a_weight_changed_after_the_export_is_found_at_its_depth(
-    graphs, encoder, features, learned, novelty, depth
-):
+def test_a_weight_changed_after_the_export_is_found_at_its_depth(graphs, encoder, features, learned, novelty, depth):
     network = learned.heads[depth].network
     bias = network.output_bias.copy()
     bias[0] += 1e-3

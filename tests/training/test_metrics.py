@@ -63,7 +63,7 @@ def test_the_mean_over_models_takes_each_on_its_own_prompts():
 
 @pytest.fixture
 def three_prompts():
-    """A cheap and a dear model: equal on the first prompt, the dear one needed on the second, none able on the third."""
+    """A cheap and a dear model: equal on the first prompt, the dear one needed on the second, none does the third."""
     chance = np.array([[0.9, 0.95], [0.2, 0.8], [0.1, 0.15]])
     scores = np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
     return chance, scores, np.array([[0.001, 0.011]] * 3)
@@ -106,7 +106,7 @@ def test_more_of_the_best_quality_never_costs_less(seed, shares):
     curve = routing_curve(chance, scores.round(), costs.astype(np.float64), costs.astype(np.float64))
     relative = [curve.relative_cost_at(share) for share in sorted(shares)]
     assert relative == sorted(relative)
-    assert 0 <= relative[0] and relative[-1] <= 1
+    assert all(0 <= cost <= 1 for cost in relative)
 
 
 def test_a_quality_never_reached_costs_as_much_as_the_best_single_model():

@@ -13,7 +13,7 @@ groups_of_rows = st.lists(st.text(max_size=4), min_size=1, max_size=60)
 def test_a_group_is_never_split(groups, folds, seed):
     fold = grouped_folds(groups, folds, seed)
     assert fold.shape == (len(groups),)
-    assert ((0 <= fold) & (fold < folds)).all()
+    assert ((fold >= 0) & (fold < folds)).all()
     assert all(len({f for f, g in zip(fold, groups, strict=True) if g == group}) == 1 for group in groups)
 
 
@@ -34,5 +34,5 @@ def test_folds_are_about_equal_and_another_seed_gives_others():
 def test_a_leak_is_refused_and_named():
     groups = ["a", "b", "b", "c"]
     check_no_leak(groups, np.array([0]), np.array([1, 2, 3]))
-    with pytest.raises(InvalidOutcomes, match=r"Group 'b' is in both splits \(1 such groups\)"):
+    with pytest.raises(InvalidOutcomes, match="Group 'b' is in both splits"):
         check_no_leak(groups, np.array([0, 1]), np.array([2, 3]))

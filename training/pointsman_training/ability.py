@@ -45,7 +45,9 @@ class Abilities:
         sources = tuple(sorted({source for source, _ in columns}))
         model_of = np.array([models.index(model) for _, model in columns])
         source_of = np.array([sources.index(source) for source, _ in columns])
-        means = np.clip(np.nanmean(scores, axis=0), 0.02, 0.98)
+        seen = np.isfinite(scores)
+        means = np.where(seen, scores, 0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        means = np.clip(np.where(seen.any(axis=0), means, 0.5), 0.02, 0.98)
         logits = np.log(means / (1 - means))
         biases = np.array([logits[model_of == index].mean() for index in range(len(models))], dtype=np.float32)
         return Abilities(
@@ -163,9 +165,12 @@ class Lengths:
 
 
 def posterior_demand(
-    scores: Floats, abilities: Abilities, prior: Floats, *, variance: float = 1.0, steps: int = 6
+    scores: Floats, abilities: Abilities, prior: Floats, *, variance: float = 1.0, steps: int = 12
 ) -> Floats:
-    """Return each prompt's demand after its outcomes, (n, k): the mode under a normal prior around `prior` (Newton)."""
+    """Return each prompt's demand after its outcomes, (n, k): the mode under a normal prior around `prior`.
+
+    Newton's method; steps longer than 1 are cut to 1, without which it can swing between two points for ever.
+    """
     seen = np.isfinite(scores)
     observed = np.nan_to_num(scores)
     vectors = abilities.column_vectors
@@ -177,26 +182,35 @@ def posterior_demand(
         chance = expit(demand @ vectors + abilities.column_biases)
         gradient = ((observed - chance) * seen) @ vectors.T - (demand - prior) / variance
         curvature = ((chance * (1 - chance) * seen) @ squares).reshape(-1, k, k) + identity
-        demand = demand + np.linalg.solve(curvature, gradient[:, :, np.newaxis])[:, :, 0]
+        step = np.linalg.solve(curvature, gradient[:, :, np.newaxis])[:, :, 0]
+        demand = demand + step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1)
     return demand.astype(np.float32)
 
 
 def strengths(columns: Columns, scores: Floats, *, steps: int = 30) -> dict[str, float]:
-    """Return each model's strength in logits on one scale over all sources (Rasch model, prompts link the models)."""
+    """Return each model's strength in logits on one scale over all sources (Rasch model, prompts link the models).
+
+    A prompt's ease is shrunken to the mean of its source, so that an easy source doesn't make its models look strong.
+    """
     models = sorted({model for _, model in columns})
     model_of = np.array([models.index(model) for _, model in columns])
     seen = np.isfinite(scores).astype(np.float64)
     observed = np.nan_to_num(scores)
+    sources = np.array(sorted({source for source, _ in columns}))
+    source_of_column = np.searchsorted(sources, [source for source, _ in columns])
+    source_of = source_of_column[seen.argmax(axis=1)]
+    prompts = np.maximum(np.bincount(source_of, minlength=len(sources)), 1)
     ease = np.zeros(len(scores))
     strength = np.zeros(len(models))
     for _ in range(steps):
+        typical = (np.bincount(source_of, weights=ease, minlength=len(sources)) / prompts)[source_of]
         for update_models in (True, False):
             chance = expit(ease[:, np.newaxis] + strength[model_of])
             error, slope = (observed - chance) * seen, chance * (1 - chance) * seen
             if update_models:
                 strength += _per_model(error, model_of, len(models)) / (_per_model(slope, model_of, len(models)) + 0.1)
             else:
-                ease += (error.sum(axis=1) - 0.25 * ease) / (slope.sum(axis=1) + 0.25)
+                ease += (error.sum(axis=1) - 0.25 * (ease - typical)) / (slope.sum(axis=1) + 0.25)
     return dict(zip(models, (strength - strength.mean()).tolist(), strict=True))
 
 

@@ -5,9 +5,11 @@ are int8; both depths are pooled in float64 by weights that come in, so that pad
 the fast one. Attention has no mask: a deep text is always run by itself, unpadded.
 """
 
+import contextlib
 import hashlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from pointsman.prediction import Bundle, text_counts_of
 from pointsman.prediction.bundle import EncoderSpec
 from pointsman.prediction.encoder import TextEncoder, pooling_of
 from pointsman_training.graph import ENCODER_INPUTS, ENCODER_OUTPUTS, encoder_graph_of
-from pointsman_training.outcomes import Features, Floats
+from pointsman_training.tables import Features, Floats
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +59,8 @@ class Encoder:
             digest.update(hashlib.sha256(text.encode("utf-8", "replace")).digest())
         kept = cache / f"{digest.hexdigest()[:32]}.npz"
         if kept.is_file():
-            with np.load(kept, allow_pickle=False) as arrays:
+            unreadable = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+            with contextlib.suppress(*unreadable), np.load(kept, allow_pickle=False) as arrays:
                 return arrays["fast"], arrays["deep"]
         fast, deep = self._run(texts)
         cache.mkdir(parents=True, exist_ok=True)

@@ -11,11 +11,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pointsman.errors import InvalidOutcomes
 from pointsman.types import COMPLEXITIES, TASK_TYPES
 from pointsman_training.ability import strengths, tiers
 from pointsman_training.heads import Examples
 from pointsman_training.network import Floats, Integers
-from pointsman_training.outcomes import Features, Outcomes
+from pointsman_training.outcomes import Outcomes
+from pointsman_training.tables import Features
 from pointsman_training.tasks import LabelledTasks
 
 RUBRIC: Final = "rubric"
@@ -82,11 +84,18 @@ def assemble(
         for source, _ in outcomes.columns
     }
     main_source = max(counts, key=counts.__getitem__)
-    columns = (*outcomes.columns, *((RUBRIC, model) for model in outcomes.models))
+    if len(outcomes.models) < 2:
+        raise InvalidOutcomes(
+            f"All outcomes are of {outcomes.models[0]!r}; routing is learned from two models or more."
+        )
+    if not len(train):
+        raise InvalidOutcomes("No prompt is in the split train; there is nothing to learn from.")
+    columns = (*outcomes.columns, *((RUBRIC, model) for model in outcomes.models if m))
     scores = np.full((n + m, len(columns)), np.nan, dtype=np.float32)
     scores[:n, : len(outcomes.columns)] = outcomes.scores
     tier_of_column = [tier[model] for model in outcomes.models]
-    scores[n:, len(outcomes.columns) :] = RUBRIC_SCORES[tasks.complexity][:, tier_of_column]
+    if m:
+        scores[n:, len(outcomes.columns) :] = RUBRIC_SCORES[tasks.complexity][:, tier_of_column]
     source_weight = np.where(outcomes.sources == main_source, weighting.main_source, 1.0)
     complexity, is_known = complexity_from_outcomes(outcomes, tier)
     kinds = np.array([TASK_TYPES.index(_type_of(name)) for name in outcomes.task_types.tolist()], dtype=np.int64)

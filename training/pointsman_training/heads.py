@@ -74,7 +74,7 @@ class Scaling:
     def fit(embedding: Floats, counts: Floats, components: int) -> "Scaling":
         """Return the scaling that gives every input mean 0 and deviation 1, and the leading components for trees."""
         inputs = np.hstack([embedding, counts])
-        pca = PCA(components, svd_solver="covariance_eigh").fit(embedding.astype(np.float64))
+        pca = PCA(min(components, *embedding.shape), svd_solver="covariance_eigh").fit(embedding.astype(np.float64))
         return Scaling(inputs.mean(axis=0), inputs.std(axis=0) + np.float32(1e-6), pca.mean_, pca.components_)
 
     def network_inputs(self, embedding: Floats, counts: Floats) -> Floats:
@@ -197,7 +197,9 @@ def fit_heads(
             for _ in range(networks)
         ]
     )
-    labelled = np.flatnonzero(rng.random(len(inputs)) < examples.label_weights)
+    labelled = np.flatnonzero(
+        rng.random(len(inputs)) < examples.label_weights / max(examples.label_weights.max(), 1e-6)
+    )
     levels, types = examples.complexity.shape[1], examples.type.shape[1]
     task_network = Network.mean(
         [
@@ -243,7 +245,7 @@ def _boosted_targets(
     demand = posterior_demand(examples.scores[judged], abilities, outputs[judged, : len(abilities.vectors)])
     residual = examples.log_tokens - lengths.biases
     known = np.isfinite(residual)
-    measured = np.flatnonzero(known.any(axis=1))
+    measured = np.flatnonzero(known.any(axis=1)) if known.any() else judged
     length = np.where(known, residual, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return [
         *((judged, leading) for leading in (demand @ leading_demands(abilities)).T),

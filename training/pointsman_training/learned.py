@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pointsman.errors import InvalidOutcomes
 from pointsman.prediction.bundle import PricePrior
 from pointsman.registry import Price, load_fleet
+from pointsman.types import COMPLEXITIES
 from pointsman_training.ability import Abilities, Lengths
 from pointsman_training.crossfit import DEPTHS, Depth, Fitted
 from pointsman_training.dials import margin_for_deep, worth_of_quality
@@ -16,6 +17,7 @@ from pointsman_training.examples import Dataset
 from pointsman_training.heads import Heads, Outputs
 from pointsman_training.network import Floats, Integers
 from pointsman_training.stack import (
+    TYPICAL_TOKENS,
     ComplexityStack,
     LengthStack,
     QualityStack,
@@ -83,6 +85,10 @@ def calibrate(
     reference = reference_columns(abilities, scores, dataset.main_source)
     labelled = np.flatnonzero(dataset.is_task if dataset.is_task.any() else dataset.is_train)
     labels = dataset.examples.complexity[labelled].argmax(axis=1)
+    if missing := sorted(set(COMPLEXITIES) - {COMPLEXITIES[label] for label in labels}):
+        raise InvalidOutcomes(
+            f"No example is {' or '.join(missing)}; complexity needs tasks of all three labels. Add --tasks."
+        )
     quality, complexity = {}, {}
     for depth in DEPTHS:
         held_out = fitted.held_out[depth]
@@ -125,7 +131,8 @@ def _price_prior(dataset: Dataset, quality: QualityStack, held_out: Outputs, pri
         if model in prices
     ]
     log_price, logit = np.array(points).T
-    slope, intercept = np.polyfit(log_price, logit, 1)
+    varies = np.ptp(log_price) > 0
+    slope, intercept = np.polyfit(log_price, logit, 1) if varies else (0.0, logit.mean())
     residual = float(np.std(logit - slope * log_price - intercept))
     return PricePrior(float(intercept), float(slope), residual)
 
@@ -133,6 +140,11 @@ def _price_prior(dataset: Dataset, quality: QualityStack, held_out: Outputs, pri
 def _with_dials(draft: Learned, dataset: Dataset) -> Learned:
     rows = np.flatnonzero(dataset.is_train & (dataset.sources == dataset.main_source))
     scores, costs = fleet_outcomes(dataset, draft.fleet, rows)
+    if not np.isfinite(scores).all(axis=1).any():
+        raise InvalidOutcomes(
+            f"No prompt of {dataset.main_source!r} has outcomes of all of {', '.join(draft.fleet.names)}; the dial is "
+            "read off prompts that all priced models did. Add outcomes, or leave the price of a sparse model empty."
+        )
     chances, expected = {}, {}
     for depth in DEPTHS:
         held_out = draft.held_out[depth].take(rows)
@@ -148,5 +160,14 @@ def fleet_outcomes(dataset: Dataset, fleet: FleetView, rows: Integers) -> tuple[
     """Return scores and real costs (USD) of the fleet on these rows, (n, m); unknown lengths are the model's median."""
     scores = dataset.examples.scores[np.ix_(rows, fleet.columns)]
     tokens = np.exp(dataset.examples.log_tokens[np.ix_(rows, fleet.columns)])
-    tokens = np.where(np.isfinite(tokens), tokens, np.nanmedian(tokens, axis=0))
+    tokens = np.where(np.isfinite(tokens), tokens, _medians(tokens))
     return scores, fleet.costs(dataset.input_tokens[rows], tokens)
+
+
+def _medians(tokens: Floats) -> Floats:
+    """Return each column's median, that of all where a column is empty, `TYPICAL_TOKENS` where all are."""
+    known = np.isfinite(tokens)
+    overall = np.median(tokens[known]) if known.any() else TYPICAL_TOKENS
+    return np.array(
+        [np.median(column[seen]) if seen.any() else overall for column, seen in zip(tokens.T, known.T, strict=True)]
+    )

@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from pointsman_training.network import Floats
 
 _COMPONENTS: Final = 32
+_LEAST_VARIANCE: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,11 @@ class Novelty:
 
 def fit_novelty(embedding: Floats) -> Novelty:
     """Return the novelty of texts relative to the training embeddings (n, d)."""
-    pca = PCA(_COMPONENTS, svd_solver="covariance_eigh").fit(embedding.astype(np.float64))
-    whitening = pca.components_ / np.sqrt(pca.explained_variance_ * _COMPONENTS)[:, np.newaxis]
+    pca = PCA(min(_COMPONENTS, *embedding.shape), svd_solver="covariance_eigh").fit(embedding.astype(np.float64))
+    whitening = (
+        pca.components_
+        / np.sqrt(np.maximum(pca.explained_variance_, _LEAST_VARIANCE) * pca.n_components_)[:, np.newaxis]
+    )
     distances = _distance(embedding, pca.mean_, whitening)
     quantiles = np.maximum.accumulate(np.quantile(distances, np.linspace(0, 1, 101)))
     return Novelty(pca.mean_, whitening, tuple(float(value) for value in quantiles))

@@ -14,8 +14,8 @@ from pointsman_training.encode import Encoder
 from pointsman_training.heads import Heads, Outputs
 from pointsman_training.network import Floats
 from pointsman_training.novelty import Novelty
-from pointsman_training.outcomes import Features
 from pointsman_training.stack import ComplexityStack
+from pointsman_training.tables import Features
 
 TOLERANCE: Final = 1e-5
 

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pointsman.errors import InvalidOutcomes
-from pointsman.prediction import read_bundle, write_bundle
+from pointsman.prediction import check_target, read_bundle, write_bundle
 from pointsman.registry import Price
 from pointsman_training.crossfit import cross_fit
 from pointsman_training.encode import Encoder, build_encoder, encoder_of_bundle
@@ -20,15 +21,23 @@ from pointsman_training.heads import Recipe, fit_abilities
 from pointsman_training.learned import Learned, calibrate
 from pointsman_training.manifest import bundle_contents
 from pointsman_training.novelty import fit_novelty
-from pointsman_training.outcomes import Features, Outcomes, read_outcomes
+from pointsman_training.outcomes import Outcomes, read_outcomes
 from pointsman_training.parity import prove_parity
 from pointsman_training.prices import read_prices
 from pointsman_training.report import measure, measured_without_dev
 from pointsman_training.split import check_no_leak, grouped_folds
+from pointsman_training.tables import Features
 from pointsman_training.tasks import LabelledTasks, read_tasks
 
 Report = Callable[[str], None]
-PARITY_TEXTS = 1_000
+PARITY_TEXTS: Final = 1_000
+PROBE_TEXTS: Final = (
+    "Fix the login bug",
+    "Prove that every finite integral domain is a field.",
+    "SELECT name FROM users WHERE id = 7; -- why is this slow?",
+    "Übersetze bitte: 'good morning' → Französisch",
+    "1. collect 2. sort 3. sum up (at most 50 words each)",
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ def train(inputs: Inputs, output: str | os.PathLike[str], run: Run, report: Repo
         InvalidOutcomes, InvalidFile: what came in can't be used; nothing is written.
         ParityError: the exported graph disagrees with Python; nothing is written.
     """
+    check_target(output)
     stage = _Stages(report)
     prices = read_prices(inputs.prices)
     outcomes, tasks, held_out = (
@@ -77,11 +87,13 @@ def train(inputs: Inputs, output: str | os.PathLike[str], run: Run, report: Repo
     stage(f"encoded with {encoder.spec.model}, layer {encoder.spec.layer}")
 
     check_no_leak(dataset.groups, np.flatnonzero(dataset.is_train), np.flatnonzero(~dataset.is_train))
-    learned = _learn(dataset, prices, run, stage)
+    with threadpool_limits(1):  # the matrices are small: several threads would only wait for each other
+        learned = _learn(dataset, prices, run, stage)
     metrics = measure(dataset, learned, held_out, encoder.features(held_out.texts))
     if run.uses_dev:
         dataset = replace(dataset, is_train=np.ones(len(dataset), dtype=bool))
-        learned = _learn(dataset, prices, run, stage)
+        with threadpool_limits(1):
+            learned = _learn(dataset, prices, run, stage)
         metrics = measured_without_dev(metrics, measure(dataset, learned, held_out, encoder.features(held_out.texts)))
 
     novelty = fit_novelty(dataset.features.fast[dataset.is_train])
@@ -91,7 +103,7 @@ def train(inputs: Inputs, output: str | os.PathLike[str], run: Run, report: Repo
     )
     stage(f"exported one graph of {len(graph) / 1e6:.1f} MB")
 
-    texts, text_features = _parity_texts(outcomes, tasks, dataset)
+    texts, text_features = _parity_texts(outcomes, tasks, dataset, encoder)
     parity = prove_parity(showing, graph, encoder, texts, text_features, learned.heads, learned.complexity, novelty)
     stage(f"proved parity on {len(texts):,} texts: largest difference {parity:.1g}")
 
@@ -106,16 +118,19 @@ def train(inputs: Inputs, output: str | os.PathLike[str], run: Run, report: Repo
 
 def _learn(dataset: Dataset, prices: Mapping[str, Price], run: Run, stage: "_Stages") -> Learned:
     rows = np.flatnonzero(dataset.is_train)
-    with threadpool_limits(1):  # the matrices are too small for several threads: they would only wait for each other
-        abilities, lengths = fit_abilities(
-            dataset.features.deep[rows],
-            dataset.examples.take(rows),
-            dataset.columns,
-            run.recipe,
-            np.random.default_rng(run.seed),
-        )
+    abilities, lengths = fit_abilities(
+        dataset.features.deep[rows],
+        dataset.examples.take(rows),
+        dataset.columns,
+        run.recipe,
+        np.random.default_rng(run.seed),
+    )
     stage(f"learned abilities of {len(abilities.models)} models in {run.recipe.demands} demands")
     folds = grouped_folds([dataset.groups[row] for row in rows], run.folds, run.seed)
+    if len(np.unique(folds)) < run.folds:
+        raise InvalidOutcomes(
+            f"The training rows have too few groups for {run.folds} folds; use fewer folds, or more prompts."
+        )
     fitted = cross_fit(
         dataset,
         rows,
@@ -141,11 +156,15 @@ def _features_of(outcomes: Outcomes, encoder: Encoder, cache: Path | None) -> Fe
     return outcomes.features
 
 
-def _parity_texts(outcomes: Outcomes, tasks: LabelledTasks, dataset: Dataset) -> tuple[Sequence[str], Features]:
-    texts = tasks.texts if len(tasks) else (outcomes.texts or ())
+def _parity_texts(
+    outcomes: Outcomes, tasks: LabelledTasks, dataset: Dataset, encoder: Encoder
+) -> tuple[Sequence[str], Features]:
+    """Return texts of the tasks, else of the outcomes, else (feature rows alone have none) a few of our own."""
+    texts = tasks.texts or outcomes.texts
+    if not texts:
+        return PROBE_TEXTS, encoder.features(PROBE_TEXTS)
     start = len(outcomes) if len(tasks) else 0
-    count = min(PARITY_TEXTS, len(texts))
-    chosen = np.linspace(0, len(texts) - 1, count).astype(np.int64) if count else np.zeros(0, dtype=np.int64)
+    chosen = np.linspace(0, len(texts) - 1, min(PARITY_TEXTS, len(texts))).astype(np.int64)
     return [texts[index] for index in chosen], dataset.features.take(start + chosen)
 
 

@@ -1,6 +1,7 @@
 """Read prices: CSV with the columns model, input_usd_per_mtok, output_usd_per_mtok."""
 
 import csv
+import io
 import os
 from pathlib import Path
 
@@ -21,7 +22,11 @@ def read_prices(path: str | os.PathLike[str]) -> dict[str, Price]:
     if not source.is_file():
         raise InvalidFile(f"{source} doesn't exist; expected a CSV file with the columns {', '.join(_COLUMNS)}.")
     prices: dict[str, Price] = {}
-    with source.open(newline="", encoding="utf-8") as file:
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidFile(f"{source} isn't UTF-8: {error.reason} at byte {error.start}.") from None
+    with io.StringIO(text, newline="") as file:
         reader = csv.DictReader(file)
         if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
             raise InvalidFile(f"{source} lacks the column {missing[0]}; expected {', '.join(_COLUMNS)}.")

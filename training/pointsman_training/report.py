@@ -11,7 +11,7 @@ from pointsman_training.heads import Outputs
 from pointsman_training.learned import Learned, fleet_outcomes
 from pointsman_training.metrics import auc, ece, log_loss, mean_over_models, routing_curve
 from pointsman_training.network import Integers
-from pointsman_training.outcomes import Features
+from pointsman_training.tables import Features
 from pointsman_training.tasks import LabelledTasks
 
 

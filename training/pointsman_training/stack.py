@@ -14,6 +14,9 @@ from pointsman_training.heads import BOOSTED_DEMANDS, Outputs, complexity_scores
 from pointsman_training.network import Floats, Integers
 
 _PRIOR: Final = np.array([1.0, 0.3, 0.0])
+TYPICAL_TOKENS: Final = 300.0
+"""Expected output where no length of any model is known."""
+_SMALLEST_STEP: Final = 1e-9
 _PRIOR_PRECISION: Final = np.array([20.0, 20.0, 1.0])
 """Slope of the network's logit, weight of boosting, offset: the belief before outcomes, and how many it is worth."""
 
@@ -77,14 +80,24 @@ def fit_quality(
     )
 
 
-def _fit_logistic(network: Floats, change: Floats, scores: Floats, *, steps: int = 12) -> npt.NDArray[np.float64]:
+def _fit_logistic(network: Floats, change: Floats, scores: Floats, *, steps: int = 25) -> npt.NDArray[np.float64]:
+    """Return slope, weight and offset: Newton's method, its step halved until the penalised likelihood rises."""
     design = np.stack([network, change, np.ones_like(network)], axis=1).astype(np.float64)
+
+    def loss(weights: npt.NDArray[np.float64]) -> float:
+        logits = design @ weights
+        likelihood = (np.logaddexp(0, logits) - scores * logits).sum()
+        return float(likelihood + 0.5 * (_PRIOR_PRECISION * (weights - _PRIOR) ** 2).sum())
+
     weights = _PRIOR.copy()
     for _ in range(steps):
         chance = expit(design @ weights)
         gradient = design.T @ (scores - chance) - _PRIOR_PRECISION * (weights - _PRIOR)
         curvature = (design * (chance * (1 - chance))[:, np.newaxis]).T @ design + np.diag(_PRIOR_PRECISION)
-        weights = weights + np.linalg.solve(curvature, gradient)
+        step = np.linalg.solve(curvature, gradient)
+        while loss(weights + step) > loss(weights) and np.abs(step).max() > _SMALLEST_STEP:
+            step /= 2
+        weights = weights + step
     return weights
 
 
@@ -131,7 +144,11 @@ def fit_lengths(outputs: Outputs, log_tokens: Floats, lengths: Lengths, referenc
         if rows.sum() >= 30:
             prior = np.append(lengths.vectors[:, column], 0.0)
             fitted[model] = _fit_length(inputs[rows], log_tokens[rows, column], prior, float(lengths.biases[column]))
-    typical = np.mean(list(fitted.values()), axis=0) if fitted else np.append(np.zeros(inputs.shape[1]), np.log(300.0))
+    typical = (
+        np.mean(list(fitted.values()), axis=0)
+        if fitted
+        else np.append(np.zeros(inputs.shape[1]), np.log(TYPICAL_TOKENS))
+    )
     columns = np.array([fitted.get(model, typical) for model in reference], dtype=np.float32)
     return LengthStack(columns[:, :-1].T, columns[:, -1])
 

@@ -1,7 +1,14 @@
 """Text → what a task demands, and how well each model would do it."""
 
 from pointsman.prediction.abilities import AbilityTable, Unmeasured, ability_table, measured_table
-from pointsman.prediction.bundle import Bundle, Manifest, default_bundle_path, read_bundle, write_bundle
+from pointsman.prediction.bundle import (
+    Bundle,
+    Manifest,
+    check_target,
+    default_bundle_path,
+    read_bundle,
+    write_bundle,
+)
 from pointsman.prediction.features import FEATURE_NAMES, FEATURE_VERSION, text_counts, text_counts_of
 from pointsman.prediction.predictor import Predictor, Reading
 
@@ -15,6 +22,7 @@ __all__ = [
     "Reading",
     "Unmeasured",
     "ability_table",
+    "check_target",
     "default_bundle_path",
     "measured_table",
     "read_bundle",

@@ -164,8 +164,7 @@ def write_bundle(path: str | os.PathLike[str], manifest: Manifest, contents: dic
         BundleError: something that isn't a bundle already lies at `path`.
     """
     target = Path(path)
-    if target.exists() and not _may_replace(target):
-        raise BundleError(f"{target} exists and is no bundle; choose another place, or remove it first.")
+    check_target(target)
     files = {name: FileDigest(hashlib.sha256(data).hexdigest(), len(data)) for name, data in sorted(contents.items())}
     manifest = msgspec.structs.replace(manifest, files=files)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -186,6 +185,17 @@ def write_bundle(path: str | os.PathLike[str], manifest: Manifest, contents: dic
                 former.rename(target)
             raise
     return target
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Refuse a place where `write_bundle` would refuse to write.
+
+    Raises:
+        BundleError: something that isn't a bundle already lies there.
+    """
+    target = Path(path)
+    if target.exists() and not _may_replace(target):
+        raise BundleError(f"{target} exists and is no bundle; choose another place, or remove it first.")
 
 
 def _may_replace(target: Path) -> bool:

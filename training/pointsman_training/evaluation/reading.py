@@ -1,9 +1,10 @@
 """What a bundle says about outcomes: its own graph, fed with texts' features or with feature rows."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
@@ -14,7 +15,8 @@ from pointsman.prediction.predictor import split_rows
 from pointsman_training.crossfit import Depth
 from pointsman_training.encode import encoder_of_bundle
 from pointsman_training.graph import ENCODER_OUTPUTS
-from pointsman_training.outcomes import Features, Outcomes
+from pointsman_training.outcomes import Outcomes
+from pointsman_training.tables import Features
 
 _ROWS_PER_RUN: Final = 512
 
@@ -40,7 +42,7 @@ def read_features(bundle: Bundle, features: Features, depth: Depth) -> Reading:
     """Return what the bundle's graph says about each row of features, as `Predictor.read` does about texts."""
     session = ort.InferenceSession(heads_graph_of(bundle.graph, depth), providers=["CPUExecutionProvider"])
     wanted = {node.name for node in session.get_inputs()}
-    feeds = {
+    feeds: dict[str, npt.NDArray[Any]] = {
         "fast_embedding": features.fast.astype(np.float64),
         "deep_embedding": features.deep.astype(np.float64),
         "counts": features.counts,
@@ -66,7 +68,7 @@ def heads_graph_of(graph: bytes, depth: Depth) -> bytes:
     if choice is None:
         raise BundleError("The bundle's graph has no branch for its two depths; train it again.")
     name = "then_branch" if depth == "deep" else "else_branch"
-    branch = next(helper.get_attribute_value(a) for a in choice.attribute if a.name == name)
+    branch: onnx.GraphProto = next(helper.get_attribute_value(a) for a in choice.attribute if a.name == name)
     nodes = _needed([*(node for node in model.graph.node if node is not choice), *branch.node], branch.output[0].name)
     used = {name for node in nodes for name in node.input}
     weights = [tensor for tensor in (*model.graph.initializer, *branch.initializer) if tensor.name in used]

@@ -80,17 +80,15 @@ def fleet_of(
         _check_wanted(names, column_of, prices, source)
     if len(names) < 2:
         raise InvalidInput(
-            f"Routing needs two models; {', '.join(names) or 'none'} has an ability in the bundle, scores in {source!r} "
-            "and a price. Name others with --models, or add prices."
+            f"Routing needs two models; {', '.join(names) or 'none'} has an ability in the bundle, scores in {source!r}"
+            " and a price. Name others with --models, or add prices."
         )
     rates = [(prices[name].input_nanousd_per_mtok, prices[name].output_nanousd_per_mtok) for name in names]
     input_usd, output_usd = (np.array(rates, dtype=np.float64) * _USD_PER_NANOUSD_MTOK).T
     return Fleet(names, np.array([column_of[name] for name in names]), input_usd, output_usd)
 
 
-def _check_wanted(
-    names: Sequence[str], column_of: Mapping[str, int], prices: Mapping[str, Price], source: str
-) -> None:
+def _check_wanted(names: Sequence[str], column_of: Mapping[str, int], prices: Mapping[str, Price], source: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise InvalidInput(f"--models names {name!r} twice; name each model once.", field="models")
@@ -101,7 +99,8 @@ def _check_wanted(
             )
         if name not in prices:
             raise InvalidInput(
-                f"--models names {name!r}, which has no price; add a row with it to the file of --prices.", field="models"
+                f"--models names {name!r}, which has no price; add one to --prices.",
+                field="models",
             )
 
 
@@ -118,7 +117,7 @@ def select(outcomes: Outcomes, fleet: Fleet, source: str, split: str) -> Selecti
     if not len(of_split):
         filled = sorted(set(outcomes.splits[home].tolist()))
         raise InvalidOutcomes(
-            f"{source!r} has no rows in the split {split!r}, only in {', '.join(filled)}; choose another --split or --source."
+            f"{source!r} has no rows in the split {split!r}, only in {', '.join(filled)}; choose another --split."
         )
     whole = np.isfinite(outcomes.scores[np.ix_(of_split, fleet.columns)]).all(axis=1)
     measured = of_split[whole]
@@ -132,8 +131,8 @@ def select(outcomes: Outcomes, fleet: Fleet, source: str, split: str) -> Selecti
     unseen = ~np.isfinite(outcomes.scores[np.ix_(learned, fleet.columns)]).any(axis=0)
     if unseen.any():
         raise InvalidOutcomes(
-            f"{fleet.models[int(unseen.argmax())]!r} has no scores in the train split of {source!r}, which the baselines "
-            "learn from; leave the model out, or add rows."
+            f"{fleet.models[int(unseen.argmax())]!r} has no scores in the train split of {source!r}, from which the "
+            "baselines learn; leave the model out, or add rows."
         )
     return Selection(source, split, measured, learned, len(of_split) - len(measured))
 
