@@ -4,7 +4,7 @@ from scipy.special import expit, softmax
 
 from pointsman_training.ability import Abilities, Lengths
 from pointsman_training.heads import Outputs, leading_demands
-from pointsman_training.stack import fit_complexity, fit_lengths, fit_quality
+from pointsman_training.stack import OWN_SHARE, fit_complexity, fit_lengths, fit_quality
 
 COLUMNS = (("x", "a"), ("x", "b"), ("y", "c"))
 REFERENCE = {"a": 0, "b": 1, "c": 2}
@@ -36,7 +36,8 @@ def outputs_of(rng, n, abilities, *, noise=0.0):
     return true, blocks
 
 
-def test_with_outputs_free_of_noise_the_stack_leaves_the_network_as_it_is():
+def test_with_outputs_free_of_noise_the_stack_leaves_the_network_as_it_is(monkeypatch):
+    monkeypatch.setattr("pointsman_training.stack.OWN_SHARE", 1.0)
     rng = np.random.default_rng(0)
     abilities = abilities_of(rng)
     true, outputs = outputs_of(rng, 8000, abilities)
@@ -47,6 +48,19 @@ def test_with_outputs_free_of_noise_the_stack_leaves_the_network_as_it_is():
     for model in (0, 1):
         slope, offset = np.polyfit(exact[:, model], found[:, model], 1)
         assert (slope, offset) == pytest.approx((1, 0), abs=0.1)
+
+
+def test_abilities_move_towards_the_mean_one_and_mean_logits_stay(monkeypatch):
+    rng = np.random.default_rng(9)
+    abilities = abilities_of(rng)
+    true, outputs = outputs_of(rng, 2000, abilities)
+    scores = (rng.random((2000, 3)) < expit(abilities.logits(true))).astype(np.float32)
+    shared = fit_quality(outputs, scores, abilities, REFERENCE, "x")
+    monkeypatch.setattr("pointsman_training.stack.OWN_SHARE", 1.0)
+    own = fit_quality(outputs, scores, abilities, REFERENCE, "x")
+    gap = own.vectors[:, 0] - own.vectors[:, 1]
+    np.testing.assert_allclose(shared.vectors[:, 0] - shared.vectors[:, 1], OWN_SHARE * gap, atol=1e-5)
+    np.testing.assert_allclose(shared.logits(outputs).mean(axis=0), own.logits(outputs).mean(axis=0), atol=1e-4)
 
 
 def test_noise_in_the_outputs_flattens_the_slope():

@@ -14,6 +14,12 @@ from pointsman_training.heads import BOOSTED_DEMANDS, Outputs, complexity_scores
 from pointsman_training.network import Floats, Integers
 
 _PRIOR: Final = np.array([1.0, 0.3, 0.0])
+OWN_SHARE: Final = 0.7
+"""How much of an ability's difference from the mean one is kept.
+
+Cross-validated with 1.0 and 0.7: cost at 95 / 98 % of the best model's quality .157 / .401 and .135 / .364 fast,
+.136 / .370 and .122 / .348 deep; log-loss at most .0003 worse.
+"""
 TYPICAL_TOKENS: Final = 300.0
 """Expected output where no length of any model is known."""
 _SMALLEST_STEP: Final = 1e-9
@@ -72,12 +78,30 @@ def fit_quality(
         vectors.append(np.concatenate([slope * ability - weight * directions @ leading, weight * leading]))
         biases.append(slope * bias + offset + moved)
         weights.append(weight)
-    return QualityStack(
+    at_home = np.array([abilities.sources[abilities.source_of[column]] == main_source for column in reference.values()])
+    fitted = QualityStack(
         tuple(reference),
         np.array(vectors, dtype=np.float32).T,
         np.array(biases, dtype=np.float32),
         np.array(weights, dtype=np.float32),
     )
+    return _with_shared_ability(fitted, outputs, at_home)
+
+
+def _with_shared_ability(stack: QualityStack, outputs: Outputs, at_home: npt.NDArray[np.bool_]) -> QualityStack:
+    """Return the stack with each ability moved towards the mean one, every model's mean logit kept.
+
+    What sets two models apart on a task is a small difference of large guesses; the greatest of many is the luckiest.
+    """
+    demand = np.hstack([outputs.demand, outputs.boosted_demand])
+    held_out = np.isfinite(demand).all(axis=1)
+    if not (at_home.any() and held_out.any()):
+        return stack
+    typical = demand[held_out].mean(axis=0)
+    shared = stack.vectors[:, at_home].mean(axis=1, keepdims=True)
+    vectors = shared + OWN_SHARE * (stack.vectors - shared)
+    biases = stack.biases + typical @ (stack.vectors - vectors)
+    return QualityStack(stack.models, vectors, biases, stack.boosting_weights)
 
 
 def _fit_logistic(network: Floats, change: Floats, scores: Floats, *, steps: int = 25) -> npt.NDArray[np.float64]:
