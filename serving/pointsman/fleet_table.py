@@ -28,17 +28,17 @@ class FleetTable(msgspec.Struct, frozen=True):
     input_prices: Integers
     output_prices: Integers
     first_tier_tokens: int
+    availability: tuple[float, ...]
 
-    def cost_nanousd(self, input_tokens: Integers, output_tokens: npt.NDArray[np.float32]) -> Integers:
+    def cost_nanousd(self, input_tokens: Integers, output_tokens: Integers) -> Integers:
         """Return the expected cost, int64 (n_tasks, n_models), rounded up to whole nano-USD.
 
         `input_tokens` (n_tasks,) count the prompt; `output_tokens` (n_tasks, n_models) are expectations.
         """
-        outputs = np.ceil(output_tokens).astype(np.int64)
-        bill = input_tokens[:, np.newaxis] * self.input_prices + outputs * self.output_prices
+        bill = input_tokens[:, np.newaxis] * self.input_prices + output_tokens * self.output_prices
         costs: Integers = -(-bill // _MTOK)
         if input_tokens.max(initial=0) >= self.first_tier_tokens:
-            self._bill_tiers(costs, input_tokens, outputs)
+            self._bill_tiers(costs, input_tokens, output_tokens)
         return costs
 
     def _bill_tiers(self, costs: Integers, input_tokens: Integers, outputs: Integers) -> None:
@@ -60,6 +60,7 @@ def fleet_table(fleet: Fleet, manifest: Manifest) -> FleetTable:
         abilities=abilities,
         input_prices=np.array([card.price.input_nanousd_per_mtok for card in cards], dtype=np.int64),
         output_prices=np.array([card.price.output_nanousd_per_mtok for card in cards], dtype=np.int64),
+        availability=tuple(card.availability for card in cards),
         first_tier_tokens=min(tiers, default=np.iinfo(np.int64).max),
     )
 

@@ -168,7 +168,7 @@ class Router:
     def _consider(self, tasks: Sequence[Task], depth: Depth) -> "_Considered":
         reading = self.predictor.read([task.description for task in tasks], depth)
         quality = self._table.abilities.quality(reading)
-        output_tokens = self._table.abilities.output_tokens(reading)
+        output_tokens = np.ceil(self._table.abilities.output_tokens(reading)).astype(np.int64)
         types = reading.type.argmax(axis=1)
         for row, task in enumerate(tasks):
             if task.type is not None:
@@ -287,7 +287,8 @@ class _Columns(msgspec.Struct, frozen=True):
     quality: list[list[float]]
     cost_nanousd: list[list[int]]
     output_tokens: list[list[int]]
-    scores: list[list[list[float]]]
+    cost_score: list[list[float]]
+    weighted_score: list[list[float]]
     utility: list[list[float]]
     complexity: list[list[float]]
     types: list[int]
@@ -295,20 +296,12 @@ class _Columns(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, considered: _Considered) -> "_Columns":
-        components = considered.components
-        shape = components.total.shape
-        scores = (
-            components.capability,
-            components.performance,
-            np.broadcast_to(components.availability, shape),
-            components.cost,
-            components.total,
-        )
         return cls(
             quality=considered.candidates.quality.tolist(),
             cost_nanousd=considered.candidates.cost_nanousd.tolist(),
-            output_tokens=np.ceil(considered.candidates.output_tokens).astype(np.int64).tolist(),
-            scores=np.stack(scores, axis=-1).tolist(),
+            output_tokens=considered.candidates.output_tokens.tolist(),
+            cost_score=considered.components.cost.tolist(),
+            weighted_score=considered.components.total.tolist(),
             utility=considered.utility.tolist(),
             complexity=considered.reading.complexity.tolist(),
             types=considered.types.tolist(),
@@ -316,12 +309,21 @@ class _Columns(msgspec.Struct, frozen=True):
         )
 
     def candidates(self, row: int, order: list[int], table: FleetTable) -> tuple[Candidate, ...]:
+        """Return the candidates of one task in this order; all of them are able, so their capability is 1."""
         quality, cost, tokens = self.quality[row], self.cost_nanousd[row], self.output_tokens[row]
-        scores, utility = self.scores[row], self.utility[row]
-        models, is_measured = table.models.models, table.models.is_measured
+        cheapness, total, utility = self.cost_score[row], self.weighted_score[row], self.utility[row]
+        models, is_measured, availability = table.models.models, table.models.is_measured, table.availability
         return tuple(
             [
-                Candidate(models[m], quality[m], cost[m], tokens[m], is_measured[m], Scores(*scores[m]), utility[m])
+                Candidate(
+                    models[m],
+                    quality[m],
+                    cost[m],
+                    tokens[m],
+                    is_measured[m],
+                    Scores(1.0, quality[m], availability[m], cheapness[m], total[m]),
+                    utility[m],
+                )
                 for m in order
             ]
         )

@@ -33,9 +33,9 @@ class Recipe:
     network: Training = Training()
     task_network: Training = Training(hidden=128, epochs=20)
     tree_components: int = 48
-    trees: int = 80
+    trees: int = 50
     tree_leaves: int = 15
-    tree_rate: float = 0.08
+    tree_rate: float = 0.12
 
 
 @dataclass(frozen=True)

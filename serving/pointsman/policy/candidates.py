@@ -29,12 +29,12 @@ class ModelTable(msgspec.Struct, frozen=True):
 class Candidates(msgspec.Struct, frozen=True):
     """What each model would do with each task: all arrays (n_tasks, n_models).
 
-    `quality` is P(done well); `cost_nanousd` the expected cost; `tokens` the expected input and output tokens together;
-    `is_able` is False where a filter excluded the model.
+    `quality` is P(done well); `cost_nanousd` the expected cost; `output_tokens` are rounded up; `tokens` counts input
+    and output; `is_able` is False where a filter excluded the model.
     """
 
     quality: Floats
     cost_nanousd: Integers
-    output_tokens: Floats
-    tokens: Floats
+    output_tokens: Integers
+    tokens: Integers
     is_able: Booleans

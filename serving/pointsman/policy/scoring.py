@@ -70,6 +70,8 @@ def weighted(
 
 def score(candidates: Candidates, table: ModelTable, weights: Weights) -> Components:
     """Return the components of every candidate: capability is 1 where able, performance the predicted quality."""
-    usd_per_1k = candidates.cost_nanousd.astype(np.float32) / (candidates.tokens * _NANOUSD_PER_USD_PER_1K)
+    usd_per_1k = candidates.cost_nanousd.astype(np.float32) / (
+        candidates.tokens.astype(np.float32) * _NANOUSD_PER_USD_PER_1K
+    )
     able = candidates.is_able.astype(np.float32)
     return weighted(able, candidates.quality, table.availability[np.newaxis], usd_per_1k, weights)

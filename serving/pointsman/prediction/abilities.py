@@ -6,7 +6,6 @@ price leads to expect; such a model is not "measured", and every decision says s
 
 import math
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -18,7 +17,7 @@ from pointsman.prediction.predictor import Reading
 
 Floats = npt.NDArray[np.float32]
 
-_MAX_LOG_TOKENS: Final = math.log(100_000)
+_ZERO, _MAX_LOG_TOKENS = np.float32(0), np.float32(math.log(100_000))
 
 
 class Unmeasured(msgspec.Struct, frozen=True):
@@ -47,7 +46,7 @@ class AbilityTable(msgspec.Struct, frozen=True):
     def output_tokens(self, reading: Reading) -> Floats:
         """Return the expected output tokens, float32 (n_tasks, n_models), at least 1."""
         logs = reading.length @ self.length_vectors + self.length_biases
-        return np.exp(np.clip(logs, 0.0, _MAX_LOG_TOKENS))  # type: ignore[no-any-return]
+        return np.exp(np.minimum(np.maximum(logs, _ZERO), _MAX_LOG_TOKENS))  # type: ignore[no-any-return]
 
 
 def measured_table(manifest: Manifest, models: Sequence[str] | None = None) -> AbilityTable:

@@ -90,12 +90,13 @@ _WORD_CLASS_NAMES: Final = tuple(f"words_{name}" for name in WORD_CLASSES)
 
 FEATURE_NAMES: Final[tuple[str, ...]] = (*_SHAPES, *_BYTE_CLASSES, *_NUMBER_CLASSES, *_WORD_CLASS_NAMES)
 
-_LETTERS: Final = bytes(range(0x41, 0x5B)) + bytes(range(0x61, 0x7B))
-_BYTE_SETS: Final = (*_BYTE_CLASSES.values(), _LETTERS, b"([{", b")]}", bytes(range(0x80, 0x100)))
-"""The classes, and behind them what shapes are made of: letters, opening and closing brackets, non-ASCII bytes."""
-_BYTE_TO_CLASS: Final = np.zeros((256, len(_BYTE_SETS)), dtype=np.float32)
-for _column, _members in enumerate(_BYTE_SETS):
-    _BYTE_TO_CLASS[list(_members), _column] = 1.0
+_LOWER_CASE, _CLOSING, _CONTINUATION, _OTHER = range(len(_BYTE_CLASSES), len(_BYTE_CLASSES) + 4)
+_CLASS_OF_BYTE: Final = bytearray([_OTHER] * 128 + [_CONTINUATION] * 128)
+for _index, _members in enumerate((*_BYTE_CLASSES.values(), b"abcdefghijklmnopqrstuvwxyz", b")]}")):
+    for _byte in _members:
+        _CLASS_OF_BYTE[_byte] = _index
+_OPENING: Final = slice(list(_BYTE_CLASSES).index("round_brackets"), list(_BYTE_CLASSES).index("braces") + 1)
+_NON_ASCII_FROM: Final = list(_BYTE_CLASSES).index("utf8_latin")
 _BRACKET_STEP: Final = np.zeros(256, dtype=np.int8)
 _BRACKET_STEP[list(b"([{")] = 1
 _BRACKET_STEP[list(b")]}")] = -1
@@ -126,11 +127,11 @@ def text_counts(text: str) -> Floats:
     Counts are log1p-scaled, shares lie in [0, 1]. No text is refused.
     """
     window = text if len(text) <= 2 * WINDOW else text[:WINDOW] + "\n" + text[-WINDOW:]
-    raw = np.frombuffer(window.encode("utf-8", "replace"), dtype=np.uint8)
-    by_class = np.bincount(raw, minlength=256).astype(np.float32) @ _BYTE_TO_CLASS
+    raw = window.encode("utf-8", "replace")
+    by_class = np.bincount(np.frombuffer(raw.translate(_CLASS_OF_BYTE), np.uint8), minlength=_OTHER + 1).tolist()
     words = _WORD.findall(window.lower())
     counts = np.empty(len(FEATURE_NAMES), dtype=np.float32)
-    counts[: len(_SHAPES)] = _shape_counts(text, window, raw, by_class.tolist(), words)
+    counts[: len(_SHAPES)] = _shape_counts(text, window, raw, by_class, words)
     counts[len(_SHAPES) : -_WORD_SLOTS] = by_class[: len(_BYTE_CLASSES)]
     counts[-_WORD_SLOTS:] = _word_class_counts(words)
     np.log1p(counts, out=counts, where=_IS_COUNT)
@@ -163,13 +164,18 @@ def _number_class(number: str) -> int:
     return min(len(number.replace(",", "")), 5) - 1
 
 
-def _shape_counts(
-    text: str, window: str, raw: npt.NDArray[np.uint8], by_class: list[float], words: list[str]
-) -> tuple[float, ...]:
+def _nesting_depth(raw: bytes) -> int:
+    depths = np.cumsum(_BRACKET_STEP[np.frombuffer(raw, np.uint8)], dtype=np.int32)
+    return max(int(depths.max()), 0)
+
+
+def _shape_counts(text: str, window: str, raw: bytes, by_class: list[int], words: list[str]) -> tuple[float, ...]:
     n_words = len(words)
     n_bytes = max(len(raw), 1)
     digits, capitals, spaces, newlines = by_class[:4]
-    letters, opening, closing, non_ascii = by_class[-4:]
+    letters = capitals + by_class[_LOWER_CASE]
+    non_ascii = sum(by_class[_NON_ASCII_FROM : len(_BYTE_CLASSES)]) + by_class[_CONTINUATION]
+    has_brackets = by_class[_CLOSING] or any(by_class[_OPENING])
     lengths = [len(word) for word in words]
     sentences = 1 + window.count(". ") + window.count("? ") + window.count("! ") + newlines
     lines = window.split("\n") if newlines else [window]
@@ -186,7 +192,7 @@ def _shape_counts(
         capitals / n_bytes,
         1.0 - (letters + spaces + digits + non_ascii) / n_bytes,
         non_ascii / n_bytes,
-        max(int(np.cumsum(_BRACKET_STEP[raw], dtype=np.int32).max()), 0) if opening or closing else 0,
+        _nesting_depth(raw) if has_brackets else 0,
         len([line for line in lines if line[:2].isspace()]),
         len(_LIST_ITEM.findall(window)),
         len([option for option in _OPTIONS if option in window]) if newlines else 0,
