@@ -111,7 +111,7 @@ def test_a_decision_is_whole(tiny):
 
 def whole_candidate(model, utility):
     availability = {"small": 0.9, "large": 1.0, "kin-of-small": 0.5}[model]
-    per_1k_usd = COSTS[model] / (INPUT_TOKENS + OUTPUT_TOKENS - 0.5) / 1e6
+    per_1k_usd = COSTS[model] / (INPUT_TOKENS + OUTPUT_TOKENS) / 1e6
     cost = max(0, 1 - per_1k_usd / 0.01)
     total = 0.4 + 0.3 * QUALITIES[model] + 0.2 * availability + 0.1 * cost
     return {
