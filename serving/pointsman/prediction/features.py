@@ -130,10 +130,8 @@ def text_counts(text: str) -> Floats:
     raw = window.encode("utf-8", "replace")
     by_class = np.bincount(np.frombuffer(raw.translate(_CLASS_OF_BYTE), np.uint8), minlength=_OTHER + 1).tolist()
     words = _WORD.findall(window.lower())
-    counts = np.empty(len(FEATURE_NAMES), dtype=np.float32)
-    counts[: len(_SHAPES)] = _shape_counts(text, window, raw, by_class, words)
-    counts[len(_SHAPES) : -_WORD_SLOTS] = by_class[: len(_BYTE_CLASSES)]
-    counts[-_WORD_SLOTS:] = _word_class_counts(words)
+    shapes = _shape_counts(text, window, raw, by_class, words)
+    counts = np.array([*shapes, *by_class[: len(_BYTE_CLASSES)], *_word_class_counts(words)], dtype=np.float32)
     np.log1p(counts, out=counts, where=_IS_COUNT)
     return counts
 
