@@ -183,8 +183,9 @@ def _two_depths(network: Any, depth: int) -> "torch.nn.Module":
             n, t, width = hidden.shape
             head = width // self.heads
 
-            def split(projection: Any) -> torch.Tensor:
-                return projection(hidden).view(n, t, self.heads, head).transpose(1, 2)  # type: ignore[no-any-return]
+            def split(projection: torch.nn.Module) -> torch.Tensor:
+                projected: torch.Tensor = projection(hidden)
+                return projected.view(n, t, self.heads, head).transpose(1, 2)
 
             scores = split(attention.query) @ split(attention.key).transpose(-1, -2) / head**0.5
             return (torch.softmax(scores, -1) @ split(attention.value)).transpose(1, 2).reshape(n, t, width)

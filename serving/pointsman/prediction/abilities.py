@@ -41,12 +41,14 @@ class AbilityTable(msgspec.Struct, frozen=True):
     def quality(self, reading: Reading) -> Floats:
         """Return P(the model does the task well), float32 (n_tasks, n_models)."""
         logits = reading.demand @ self.vectors[reading.depth] + self.biases[reading.depth]
-        return 1.0 / (1.0 + np.exp(-logits))  # type: ignore[no-any-return]
+        quality: Floats = 1.0 / (1.0 + np.exp(-logits))
+        return quality
 
     def output_tokens(self, reading: Reading) -> Floats:
         """Return the expected output tokens, float32 (n_tasks, n_models), at least 1."""
         logs = reading.length @ self.length_vectors + self.length_biases
-        return np.exp(np.minimum(np.maximum(logs, _ZERO), _MAX_LOG_TOKENS))  # type: ignore[no-any-return]
+        tokens: Floats = np.exp(np.minimum(np.maximum(logs, _ZERO), _MAX_LOG_TOKENS))
+        return tokens
 
 
 def measured_table(manifest: Manifest, models: Sequence[str] | None = None) -> AbilityTable:
