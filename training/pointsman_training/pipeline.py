@@ -88,12 +88,12 @@ def train(inputs: Inputs, output: str | os.PathLike[str], run: Run, report: Repo
 
     check_no_leak(dataset.groups, np.flatnonzero(dataset.is_train), np.flatnonzero(~dataset.is_train))
     with threadpool_limits(1):  # the matrices are small: several threads would only wait for each other
-        learned = _learn(dataset, prices, run, stage)
+        learned = learn(dataset, prices, run, stage)
     metrics = measure(dataset, learned, held_out, encoder.features(held_out.texts))
     if run.uses_dev:
         dataset = replace(dataset, is_train=np.ones(len(dataset), dtype=bool))
         with threadpool_limits(1):
-            learned = _learn(dataset, prices, run, stage)
+            learned = learn(dataset, prices, run, stage)
         metrics = measured_without_dev(metrics, measure(dataset, learned, held_out, encoder.features(held_out.texts)))
 
     novelty = fit_novelty(dataset.features.fast[dataset.is_train])
@@ -116,7 +116,10 @@ def train(inputs: Inputs, output: str | os.PathLike[str], run: Run, report: Repo
     return path
 
 
-def _learn(dataset: Dataset, prices: Mapping[str, Price], run: Run, stage: "_Stages") -> Learned:
+def learn(
+    dataset: Dataset, prices: Mapping[str, Price], run: Run, stage: Callable[[str], None] = lambda what: None
+) -> Learned:
+    """Return everything learned from the training rows of a dataset, calibrated on held-out folds of them."""
     rows = np.flatnonzero(dataset.is_train)
     abilities, lengths = fit_abilities(
         dataset.features.deep[rows],
