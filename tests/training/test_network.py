@@ -96,7 +96,8 @@ def test_gradients_of_labels_equal_finite_differences():
     rng = np.random.default_rng(3)
     empty = np.zeros((N, 0), dtype=np.float32)
     levels, kinds = rng.dirichlet(np.ones(3), N), rng.dirichlet(np.ones(4), N)
-    examples = Examples(empty, empty, empty, np.ones(N), np.ones(N, dtype=bool), levels, kinds, np.ones(N))
+    ones, no_kind = np.ones(N), np.full(N, -1)
+    examples = Examples(empty, empty, empty, ones, ones.astype(bool), no_kind, levels, kinds, ones)
     inputs, network = rng.normal(size=(N, INPUTS)), network_of(rng, INPUTS, 6, 7)
 
     def value():

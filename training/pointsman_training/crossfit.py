@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from joblib import Parallel, delayed
 
+from pointsman.prediction.predictor import Depth
 from pointsman_training.ability import Abilities, Lengths
 from pointsman_training.examples import Dataset
 from pointsman_training.heads import Heads, Outputs, Recipe, fit_heads
 from pointsman_training.network import Integers
 
-Depth = Literal["fast", "deep"]
 DEPTHS: tuple[Depth, ...] = ("fast", "deep")
 
 
@@ -46,9 +45,8 @@ def cross_fit(
     def job(depth: Depth, fold: int | None) -> tuple[Heads, Outputs | None]:
         learn, hold = (rows, None) if fold is None else (rows[folds != fold], rows[folds == fold])
         embedding, examples = getattr(dataset.features, depth), dataset.examples
-        networks = recipe.fast_networks if depth == "fast" else recipe.deep_networks
         rng = np.random.default_rng([seed, DEPTHS.index(depth), 0 if fold is None else fold + 1])
-        heads = fit_heads(embedding[learn], examples.take(learn), abilities, lengths, recipe, networks, rng)
+        heads = fit_heads(embedding[learn], examples.take(learn), abilities, lengths, recipe, depth, rng)
         return heads, None if hold is None else heads(embedding[hold], examples.counts[hold])
 
     parallel = Parallel(n_jobs=jobs, inner_max_num_threads=1, backend="loky", return_as="generator")

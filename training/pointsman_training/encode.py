@@ -22,7 +22,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from pointsman.errors import InvalidInput, MissingExtra
-from pointsman.prediction import Bundle, text_counts_of
+from pointsman.prediction import Bundle, core_text, text_counts_of
 from pointsman.prediction.bundle import EncoderSpec
 from pointsman.prediction.encoder import TextEncoder, pooling_of
 from pointsman_training.graph import ENCODER_INPUTS, ENCODER_OUTPUTS, encoder_graph_of
@@ -47,7 +47,8 @@ class Encoder:
     spec: EncoderSpec
 
     def features(self, texts: Sequence[str], *, cache: Path | None = None) -> Features:
-        """Return the features of texts; with `cache`, a directory, embeddings are kept there by content hash."""
+        """Return the features of the texts' cores; with `cache`, a directory, embeddings are kept by content hash."""
+        texts = [core_text(text) for text in texts]
         fast, deep = self._embeddings(texts, cache)
         return Features(fast, deep, text_counts_of(texts))
 

@@ -40,7 +40,7 @@ class Weighting:
     """How much each kind of example counts; outcomes of the main source count `main_source`, those of others 1."""
 
     main_source: float = 2.0
-    rubric_outcomes: float = 0.5
+    rubric_outcomes: float = 1.0
     labels_from_outcomes: float = 0.1
 
 
@@ -105,6 +105,7 @@ def assemble(
         log_tokens=_log_tokens(outcomes, m, len(columns)),
         outcome_weights=np.concatenate([source_weight, np.full(m, weighting.rubric_outcomes)]).astype(np.float32),
         boosts=np.concatenate([outcomes.sources == main_source, np.ones(m, dtype=bool)]),
+        kind=np.concatenate([_kinds(outcomes, main_source), np.full(m, -1)]),
         complexity=np.concatenate([complexity, np.eye(len(COMPLEXITIES))[tasks.complexity]]).astype(np.float32),
         type=np.eye(len(TASK_TYPES), dtype=np.float32)[np.concatenate([kinds, tasks.type])],
         label_weights=np.concatenate([weighting.labels_from_outcomes * is_known, np.ones(m)]).astype(np.float32),
@@ -136,6 +137,14 @@ def complexity_from_outcomes(outcomes: Outcomes, tier: dict[str, int]) -> tuple[
     medium = np.maximum(share[:, 1], simple) - simple
     observed = np.stack([np.isfinite(outcomes.scores[:, tier_of_column == level]).any(axis=1) for level in range(3)])
     return np.stack([simple, medium, 1 - simple - medium], axis=1).astype(np.float32), observed.sum(axis=0) >= 2
+
+
+def _kinds(outcomes: Outcomes, main_source: str) -> Integers:
+    """Return the number of each prompt's task type among those of the main source, -1 in other sources."""
+    home = outcomes.sources == main_source
+    kinds = np.full(len(outcomes), -1)
+    _, kinds[home] = np.unique(outcomes.task_types[home], return_inverse=True)
+    return kinds
 
 
 def _row_means(values: Floats, fallback: Floats, *, weight: float = 1.0) -> Floats:

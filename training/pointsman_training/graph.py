@@ -16,11 +16,12 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from pointsman.prediction.features import FEATURE_NAMES
-from pointsman_training.crossfit import Depth
+from pointsman.prediction.predictor import Depth
 from pointsman_training.heads import CLIP, Heads
+from pointsman_training.kernel import Doubles, Kernel
 from pointsman_training.network import Floats
 from pointsman_training.novelty import Novelty
-from pointsman_training.stack import ComplexityStack
+from pointsman_training.stack import ComplexityStack, linear_rows
 
 ENCODER_INPUTS: Final = ("input_ids", "pooling")
 ENCODER_OUTPUTS: Final = ("fast_embedding", "deep_embedding")
@@ -141,34 +142,60 @@ class _HeadNodes(_Nodes):
 
     def __init__(self, depth: str, heads: Heads, complexity: ComplexityStack) -> None:
         super().__init__(depth)
-        fold_network, fold_boosted, bias = folded(heads, complexity)
-        hidden = self._hidden(f"{depth}_embedding", heads)
+        fold_network, fold_others, bias = folded(heads, complexity)
+        inputs = self._inputs(f"{depth}_embedding", heads)
         network = heads.network
+        weights = [self.weight("input_weights", network.input_weights), self.weight("input_bias", network.input_bias)]
+        hidden = self.add("Gelu", [self.add("Gemm", [inputs, *weights], "hidden")], "activation")
         output_weights = self.weight("output_weights", network.output_weights @ fold_network)
         output_bias = self.weight("output_bias", network.output_bias @ fold_network + bias)
         from_network = self.add("Gemm", [hidden, output_weights, output_bias], "from_network")
-        boosted = [
-            self._boosted(f"{depth}_embedding", heads),
-            self.weight("boosted_weights", fold_boosted),
+        others = [self._boosted(f"{depth}_embedding", heads), self._kernel(inputs, heads.kernel)]
+        outputs = [
+            self.add("Concat", others, "others", axis=1),
+            self.weight("other_weights", fold_others),
             from_network,
         ]
         blocks = [f"{depth}/head", f"{depth}/complexity_logits"]
         levels = complexity.weights.shape[1]
         widths = self.weight("widths", [fold_network.shape[1] - levels, levels], np.int64)
-        self.nodes.append(helper.make_node("Split", [self.add("Gemm", boosted, "outputs"), widths], blocks, axis=1))
+        self.nodes.append(helper.make_node("Split", [self.add("Gemm", outputs, "outputs"), widths], blocks, axis=1))
         chances = self.add("Softmax", blocks[1:], "complexity", axis=1)
         self.add("Concat", [blocks[0], chances, "novelty/distance"], "rows", axis=1)
 
-    def _hidden(self, embedding: str, heads: Heads) -> str:
-        scaling, network = heads.scaling, heads.network
+    def _inputs(self, embedding: str, heads: Heads) -> str:
+        scaling = heads.scaling
         narrow = self.add("Cast", [embedding], "embedding_float", to=TensorProto.FLOAT)
         inputs = self.add("Concat", [narrow, "counts"], "inputs", axis=1)
         centred = self.add("Sub", [inputs, self.weight("mean", scaling.mean)], "inputs_centred")
         scaled = self.add("Div", [centred, self.weight("deviation", scaling.deviation)], "inputs_scaled")
         bounds = [self.weight("low", -CLIP), self.weight("high", CLIP)]
-        clipped = self.add("Clip", [scaled, *bounds], "inputs_clipped")
-        weights = [self.weight("input_weights", network.input_weights), self.weight("input_bias", network.input_bias)]
-        return self.add("Gelu", [self.add("Gemm", [clipped, *weights], "hidden")], "activation")
+        return self.add("Clip", [scaled, *bounds], "inputs_clipped")
+
+    def _kernel(self, inputs: str, kernel: Kernel) -> str:
+        """Add the kernel, in float64 from the projected place on: its sums have many terms that cancel."""
+        turning = [self.weight("projection", kernel.projection), self.weight("projected_offset", kernel.offset)]
+        place = self.add("Cast", [self.add("Gemm", [inputs, *turning], "place")], "place_double", to=TensorProto.DOUBLE)
+        likeness = self.add("Exp", [self._nearness(place, kernel.landmarks, "landmarks")], "likeness")
+        kinds = self._double_gemm(likeness, kernel.kind_weights, kernel.kind_bias, "kinds")
+        alike = self.add("Exp", [self._nearness(kinds, kernel.kind_landmarks, "kind_landmarks")], "alike")
+        both = self.add("Mul", [likeness, alike], "both_alike")
+        outputs = self._double_gemm(both, kernel.weights, kernel.bias, "kernel_double")
+        return self.add("Cast", [outputs], "kernel", to=TensorProto.FLOAT)
+
+    def _nearness(self, rows: str, landmarks: Doubles, name: str) -> str:
+        """Add minus the squared distance of each row from each landmark; rounding may leave a little above 0."""
+        square = self.add("ReduceSumSquare", [rows, self.weight(f"{name}_axis", [1], np.int64)], f"{name}_square")
+        inner = self._double_gemm(rows, 2 * landmarks.T, -(landmarks**2).sum(axis=1), f"{name}_inner")
+        return self.add("Sub", [inner, square], f"{name}_nearness")
+
+    def _double_gemm(self, rows: str, weights: Doubles, bias: Doubles, name: str) -> str:
+        """Add a product in float64 whose weights are stored in float32; onnxruntime widens them once, at loading."""
+        wide = [
+            self.add("Cast", [self.weight(f"{name}_{part}", values)], f"{name}_{part}_double", to=TensorProto.DOUBLE)
+            for part, values in (("weights", weights), ("bias", bias))
+        ]
+        return self.add("Gemm", [rows, *wide], name)
 
     def _boosted(self, embedding: str, heads: Heads) -> str:
         components = self.components(embedding, heads.scaling.component_mean, heads.scaling.components)
@@ -189,25 +216,11 @@ class _NoveltyNodes(_Nodes):
 
 
 def folded(heads: Heads, complexity: ComplexityStack) -> tuple[Floats, Floats, Floats]:
-    """Return the matrices that turn network outputs and boosted outputs into output columns, and a bias for these.
-
-    Columns are demand, boosted demand, length, boosted length, type scores, complexity logits.
-    """
-    demand, length, levels, types = heads.widths
-    boosted_demand, boosted_length, boosted_levels = heads.boosted_widths
-    starts = np.cumsum([0, demand, boosted_demand, length, boosted_length, types])
-    network = np.zeros((sum(heads.widths), starts[-1] + levels), dtype=np.float32)
-    boosted = np.zeros((sum(heads.boosted_widths), starts[-1] + levels), dtype=np.float32)
-    network[:demand, :demand] = np.eye(demand)
-    network[demand : demand + length, starts[2] : starts[3]] = np.eye(length)
-    network[demand + length : demand + length + levels, starts[5] :] = complexity.weights[:levels]
-    network[demand + length + levels :, starts[4] : starts[5]] = np.eye(types)
-    boosted[:boosted_demand, starts[1] : starts[2]] = np.eye(boosted_demand)
-    boosted[boosted_demand : boosted_demand + boosted_length, starts[3] : starts[4]] = np.eye(boosted_length)
-    boosted[-boosted_levels:, starts[5] :] = complexity.weights[levels:]
-    bias = np.zeros(starts[-1] + levels, dtype=np.float32)
-    bias[starts[5] :] = complexity.biases
-    return network, boosted, bias
+    """Return the matrices that turn the network's outputs, and those of boosting and kernel, into rows, and a bias."""
+    identity = np.eye(heads.width, dtype=np.float32)
+    rows = linear_rows(heads.split(np.vstack([np.zeros_like(identity[:1]), identity])), complexity)
+    bias, matrix = rows[0], rows[1:] - rows[0]
+    return matrix[: sum(heads.widths)], matrix[sum(heads.widths) :], bias
 
 
 def _merged_trees(models: Sequence[HistGradientBoostingRegressor]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Heads of one depth: embedding ⊕ text counts → demand, length, complexity, type, by gradient boosting and a network.
+"""Heads of one depth: embedding ⊕ text counts → demand, length, complexity, type, by boosting, kernel and network.
 
-Gradient boosting and the network learn the same targets; how much each counts is learned on held-out folds (`stack`).
+Gradient boosting, the kernel and the network learn the same targets; how much each counts is learned on held-out folds
+(`stack`).
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,14 @@ from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from pointsman.prediction.predictor import Depth
 from pointsman_training.ability import Abilities, Lengths, OutcomeLoss, posterior_demand
+from pointsman_training.kernel import Kernel, fit_kernel
 from pointsman_training.network import Floats, Integers, Network, Training, fit_network
 
 CLIP: Final = 4.0
 BOOSTED_DEMANDS: Final = 4
+KERNEL_DEMANDS: Final = 8
 BOOSTED_COMPLEXITIES: Final = (0, 2)
 """Boosting predicts P(simple) and P(complex); P(medium) is what is left."""
 
@@ -36,6 +40,9 @@ class Recipe:
     trees: int = 50
     tree_leaves: int = 15
     tree_rate: float = 0.12
+    kernel_components: int = 96
+    fast_landmarks: int = 512
+    deep_landmarks: int = 1024
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Examples:
 
     `scores` and `log_tokens` (n, c) hold NaN where nothing was observed; `complexity` (n, 3) and `type` (n, 16) are
     distributions; `label_weights` (n,) in [0, 1] are the chances that a row teaches these two; `boosts` (n,) says from
-    which rows boosting learns demand.
+    which rows boosting learns demand; `kind` (n,) numbers the task types of the main source, -1 outside it.
     """
 
     counts: Floats
@@ -52,6 +59,7 @@ class Examples:
     log_tokens: Floats
     outcome_weights: Floats
     boosts: npt.NDArray[np.bool_]
+    kind: Integers
     complexity: Floats
     type: Floats
     label_weights: Floats
@@ -90,7 +98,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the learners say before stacking; the last three are boosted."""
+    """What the learners say before stacking: the network, then boosting, then the kernel."""
 
     demand: Floats
     length: Floats
@@ -99,11 +107,14 @@ class Outputs:
     boosted_demand: Floats
     boosted_length: Floats
     boosted_complexity: Floats
+    kernel_demand: Floats
+    kernel_length: Floats
 
     @staticmethod
     def empty(n: int, recipe: Recipe, types: int) -> "Outputs":
         """Return room for n rows, filled with NaN."""
-        widths = (recipe.demands, recipe.length_factors, 3, types, BOOSTED_DEMANDS, 1, len(BOOSTED_COMPLEXITIES))
+        boosted = (BOOSTED_DEMANDS, 1, len(BOOSTED_COMPLEXITIES))
+        widths = (recipe.demands, recipe.length_factors, 3, types, *boosted, kernel_demands(recipe), 1)
         return Outputs(*(np.full((n, width), np.nan, dtype=np.float32) for width in widths))
 
     def fill(self, rows: Integers, other: "Outputs") -> None:
@@ -118,28 +129,30 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Heads:
-    """Everything learned at one depth: one network for all targets, a boosted model for each of the leading ones."""
+    """Everything learned at one depth: a network for all targets, boosted models and a kernel for leading ones."""
 
     scaling: Scaling
     network: Network
     boosted: list[HistGradientBoostingRegressor]
+    kernel: Kernel
     widths: tuple[int, ...]
     boosted_widths: tuple[int, ...] = (BOOSTED_DEMANDS, 1, len(BOOSTED_COMPLEXITIES))
 
+    @property
+    def width(self) -> int:
+        """How many numbers the learners say in all."""
+        return sum(self.widths) + sum(self.boosted_widths) + int(self.kernel.weights.shape[1])
+
     def __call__(self, embedding: Floats, counts: Floats) -> Outputs:
         """Return the outputs of every learner."""
-        return self.split(
-            self.network(self.scaling.network_inputs(embedding, counts)),
-            boost(self.boosted, self.scaling.tree_inputs(embedding, counts)),
-        )
+        inputs = self.scaling.network_inputs(embedding, counts)
+        boosted = boost(self.boosted, self.scaling.tree_inputs(embedding, counts))
+        return self.split(np.hstack([self.network(inputs), boosted, self.kernel(inputs)]))
 
-    def split(self, network_outputs: Floats, boosted_outputs: Floats) -> Outputs:
-        """Return network and boosted outputs by name."""
-        demand, length, complexity, kind = np.split(network_outputs, np.cumsum(self.widths)[:-1], axis=1)
-        boosted_demand, boosted_length, boosted_complexity = np.split(
-            boosted_outputs, np.cumsum(self.boosted_widths)[:-1], axis=1
-        )
-        return Outputs(demand, length, complexity, kind, boosted_demand, boosted_length, boosted_complexity)
+    def split(self, outputs: Floats) -> Outputs:
+        """Return the outputs of network, boosting and kernel, side by side (n, width), by name."""
+        widths = (*self.widths, *self.boosted_widths, self.kernel.weights.shape[1] - 1, 1)
+        return Outputs(*np.split(outputs, np.cumsum(widths)[:-1], axis=1))
 
 
 class TaskLoss:
@@ -182,10 +195,11 @@ def fit_heads(
     abilities: Abilities,
     lengths: Lengths,
     recipe: Recipe,
-    networks: int,
+    depth: Depth,
     rng: np.random.Generator,
 ) -> Heads:
-    """Return heads for given abilities, trained on all examples; the mean of `networks` networks beside boosting."""
+    """Return heads for given abilities, trained on all examples."""
+    networks = recipe.fast_networks if depth == "fast" else recipe.deep_networks
     scaling = Scaling.fit(embedding, examples.counts, recipe.tree_components)
     inputs = scaling.network_inputs(embedding, examples.counts)
     has_outcomes = np.flatnonzero(examples.outcome_weights > 0)
@@ -207,24 +221,33 @@ def fit_heads(
             for _ in range(networks)
         ]
     )
+    guess = demand_network(inputs)
     boosted = _fit_boosted(
         scaling.tree_inputs(embedding, examples.counts),
-        _boosted_targets(examples, demand_network(inputs), abilities, lengths, labelled),
+        _boosted_targets(examples, guess, abilities, lengths, labelled),
         recipe,
         rng,
     )
+    size = (recipe.fast_landmarks if depth == "fast" else recipe.deep_landmarks, recipe.kernel_components)
+    kernel = _fit_kernel(inputs, embedding.shape[1], examples, abilities, lengths, size, int(rng.integers(2**31)))
     return Heads(
         scaling,
         Network.beside(demand_network, task_network),
         boosted,
+        kernel,
         (recipe.demands, recipe.length_factors, levels, types),
     )
 
 
-def leading_demands(abilities: Abilities) -> Floats:
-    """Return the orthonormal directions (k, `BOOSTED_DEMANDS`) of demand space in which abilities differ most."""
-    directions, _, _ = np.linalg.svd(abilities.column_vectors, full_matrices=False)
-    return directions[:, :BOOSTED_DEMANDS].astype(np.float32)
+def leading_demands(abilities: Abilities, count: int = BOOSTED_DEMANDS) -> Floats:
+    """Return the `count` orthonormal directions (k, count) of demand space in which abilities differ most."""
+    directions, _, _ = np.linalg.svd(abilities.column_vectors)
+    return directions[:, :count].astype(np.float32)
+
+
+def kernel_demands(recipe: Recipe) -> int:
+    """Return how many of the leading demands the kernel learns."""
+    return min(KERNEL_DEMANDS, recipe.demands)
 
 
 def boost(models: Sequence[HistGradientBoostingRegressor], inputs: Floats) -> Floats:
@@ -243,15 +266,45 @@ def _boosted_targets(
     """Return rows and targets of every boosted model; rows instead of weights, which make boosting 3.6x slower."""
     judged = np.flatnonzero(examples.boosts)
     demand = posterior_demand(examples.scores[judged], abilities, outputs[judged, : len(abilities.vectors)])
-    residual = examples.log_tokens - lengths.biases
-    known = np.isfinite(residual)
-    measured = np.flatnonzero(known.any(axis=1)) if known.any() else judged
-    length = np.where(known, residual, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    length, is_known = _mean_residuals(examples, lengths)
+    measured = np.flatnonzero(is_known) if is_known.any() else judged
     return [
         *((judged, leading) for leading in (demand @ leading_demands(abilities)).T),
         (measured, length[measured]),
         *((labelled, examples.complexity[labelled, level]) for level in BOOSTED_COMPLEXITIES),
     ]
+
+
+def _mean_residuals(examples: Examples, lengths: Lengths) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return by how much a prompt's log tokens exceed their models' usual ones, 0 where unknown, and where known."""
+    residual = examples.log_tokens - lengths.biases
+    known = np.isfinite(residual)
+    return np.where(known, residual, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1), known.any(axis=1)
+
+
+def _fit_kernel(
+    inputs: Floats,
+    embedding_width: int,
+    examples: Examples,
+    abilities: Abilities,
+    lengths: Lengths,
+    size: tuple[int, int],
+    seed: int,
+) -> Kernel:
+    """Return the kernel learned from the main source.
+
+    Its targets are posterior demands around one prior for all prompts: around the network's guesses it would learn
+    these again (and, cross-fitted, see through them what it mustn't).
+    """
+    home = np.flatnonzero(examples.kind >= 0)
+    prior = np.zeros((len(home), len(abilities.vectors)), dtype=np.float32)
+    demand = posterior_demand(examples.scores[home], abilities, prior)
+    demand = posterior_demand(examples.scores[home], abilities, prior + demand.mean(axis=0))
+    length, _ = _mean_residuals(examples, lengths)
+    leading = leading_demands(abilities, KERNEL_DEMANDS)
+    targets = np.hstack([demand @ leading, length[home, np.newaxis]])
+    kinds = np.eye(examples.kind.max() + 1, dtype=np.float32)[examples.kind[home]]
+    return fit_kernel(inputs[home], embedding_width, kinds, targets, size, seed)
 
 
 def _fit_boosted(

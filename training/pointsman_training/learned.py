@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from pointsman.errors import InvalidOutcomes
 from pointsman.prediction.bundle import PricePrior
+from pointsman.prediction.predictor import Depth
 from pointsman.registry import Price, load_fleet
 from pointsman.types import COMPLEXITIES
 from pointsman_training.ability import Abilities, Lengths
-from pointsman_training.crossfit import DEPTHS, Depth, Fitted
+from pointsman_training.crossfit import DEPTHS, Fitted
 from pointsman_training.dials import margin_for_deep, worth_of_quality
 from pointsman_training.examples import Dataset
 from pointsman_training.heads import Heads, Outputs

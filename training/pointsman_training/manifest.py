@@ -77,7 +77,8 @@ def _card(manifest: Manifest) -> str:
         "# Model card",
         "",
         f"Encoder {manifest.encoder.model}, token table (fast) and layer {manifest.encoder.layer} (deep), int8, "
-        f"{manifest.encoder.max_tokens} tokens. Heads: gradient boosting and a one-hidden-layer network, stacked.",
+        f"{manifest.encoder.max_tokens} tokens. Heads: gradient boosting, kernel regression and a one-hidden-layer "
+        "network, stacked.",
         f"Learned from {training['outcomes']:,} outcomes on {training['prompts']:,} prompts and {training['tasks']:,} "
         f"labelled tasks; abilities of {len(manifest.abilities)} models. Seed {training['seed']}.",
         "",
@@ -95,6 +96,12 @@ def _card(manifest: Manifest) -> str:
         for rows in ("cross_validated", "dev"):
             if rows in metrics[depth]:
                 lines.append(_routing_line(depth, rows, metrics[depth][rows]))
+    lines += ["", "Each learner alone, cross-validated, and its mean weight in the stack:", ""]
+    lines += ["| depth | learner | log-loss | AUC | weight |", "|---|---|---:|---:|---:|"]
+    for depth in ("fast", "deep"):
+        for name, alone in metrics[depth]["learners_alone"].items():
+            weight = metrics[depth]["weights"][name]
+            lines.append(f"| {depth} | {name} | {alone['log_loss']:.4f} | {alone['auc']:.4f} | {weight:.2f} |")
     lines += [
         "",
         "## Complexity of tasks",

@@ -9,12 +9,13 @@ from scipy.special import softmax
 
 from pointsman.errors import ParityError
 from pointsman.prediction.encoder import TextEncoder, pooling_of
-from pointsman_training.crossfit import DEPTHS, Depth
+from pointsman.prediction.predictor import Depth
+from pointsman_training.crossfit import DEPTHS
 from pointsman_training.encode import Encoder
 from pointsman_training.heads import Heads, Outputs
 from pointsman_training.network import Floats
 from pointsman_training.novelty import Novelty
-from pointsman_training.stack import ComplexityStack
+from pointsman_training.stack import ComplexityStack, linear_rows
 from pointsman_training.tables import Features
 
 TOLERANCE: Final = 1e-5
@@ -22,15 +23,9 @@ TOLERANCE: Final = 1e-5
 
 def rows_in_python(outputs: Outputs, complexity: ComplexityStack, distance: Floats) -> Floats:
     """Return the output rows as training computes them, float32 (n, width)."""
-    return np.hstack([
-        outputs.demand,
-        outputs.boosted_demand,
-        outputs.length,
-        outputs.boosted_length,
-        outputs.type,
-        softmax(complexity.logits(outputs), axis=1),
-        distance[:, np.newaxis],
-    ]).astype(np.float32)  # fmt: skip
+    rows = linear_rows(outputs, complexity)
+    levels = complexity.weights.shape[1]
+    return np.hstack([rows[:, :-levels], softmax(rows[:, -levels:], axis=1), distance[:, np.newaxis]])
 
 
 def prove_parity(

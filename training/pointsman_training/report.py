@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from pointsman_training.crossfit import DEPTHS, Depth
+from pointsman.prediction.predictor import Depth
+from pointsman_training.crossfit import DEPTHS
 from pointsman_training.examples import Dataset
 from pointsman_training.heads import Outputs
 from pointsman_training.learned import Learned, fleet_outcomes
 from pointsman_training.metrics import auc, ece, log_loss, mean_over_models, routing_curve
 from pointsman_training.network import Integers
+from pointsman_training.stack import by_one_learner
 from pointsman_training.tables import Features
 from pointsman_training.tasks import LabelledTasks
 
@@ -39,7 +41,9 @@ def measure(
             outputs = learned.heads[depth](getattr(dataset.features, depth)[dev], dataset.examples.counts[dev])
             of_depth["dev"] = _routing(dataset, learned, depth, dev, outputs)
         of_depth["complexity"] = _complexity(dataset, learned, depth, held_out_tasks, held_out_features)
-        of_depth["boosting_weight"] = float(learned.quality[depth].boosting_weights[learned.fleet.models].mean())
+        shares = learned.quality[depth].shares[learned.fleet.models].mean(axis=0)
+        of_depth["weights"] = dict(zip(("network", "boosting", "kernel"), map(float, shares), strict=True))
+        of_depth["learners_alone"] = _ablation(dataset, learned, depth, train)
         metrics[depth] = of_depth
     return metrics
 
@@ -65,6 +69,20 @@ def _routing(dataset: Dataset, learned: Learned, depth: Depth, rows: Integers, o
         "cost_at_100": curve.relative_cost_at(1.0),
         "best_single_quality": curve.best_single_quality,
         "best_quality_gain": curve.gain,
+    }
+
+
+def _ablation(dataset: Dataset, learned: Learned, depth: Depth, rows: Integers) -> dict[str, dict[str, float]]:
+    """Return cross-validated log-loss and AUC of each learner alone."""
+    columns = learned.fleet.columns
+    scores = dataset.examples.scores[rows]
+    alone = by_one_learner(learned.held_out[depth].take(rows), scores, learned.abilities, columns)
+    return {
+        name: {
+            "log_loss": mean_over_models(log_loss, chances, scores[:, columns]),
+            "auc": mean_over_models(auc, chances, scores[:, columns]),
+        }
+        for name, chances in alone.items()
     }
 
 

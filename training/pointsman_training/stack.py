@@ -13,32 +13,43 @@ from pointsman_training.examples import RUBRIC
 from pointsman_training.heads import BOOSTED_DEMANDS, Outputs, complexity_scores, leading_demands
 from pointsman_training.network import Floats, Integers
 
-_PRIOR: Final = np.array([1.0, 0.3, 0.0])
-OWN_SHARE: Final = 0.7
-"""How much of an ability's difference from the mean one is kept.
-
-Cross-validated with 1.0 and 0.7: cost at 95 / 98 % of the best model's quality .157 / .401 and .135 / .364 fast,
-.136 / .370 and .122 / .348 deep; log-loss at most .0003 worse.
-"""
+Doubles = npt.NDArray[np.float64]
 TYPICAL_TOKENS: Final = 300.0
 """Expected output where no length of any model is known."""
 _SMALLEST_STEP: Final = 1e-9
-_PRIOR_PRECISION: Final = np.array([20.0, 20.0, 1.0])
-"""Slope of the network's logit, weight of boosting, offset: the belief before outcomes, and how many it is worth."""
+_OFFSET_PRECISION: Final = 1.0
+_ABILITY_PRECISION: Final = 3.0
+"""How many outcomes the expected ability on a learner's demands is worth, per standard deviation of a demand."""
+_SHARES: Final = np.array([0.5, 0.15, 0.5, 0.0])
+_SHARES_PRECISION: Final = np.array([20.0, 20.0, 20.0, _OFFSET_PRECISION])
+"""Weights of network, boosting and kernel, and the offset: the belief before outcomes, and how many it is worth."""
 
 
 @dataclass(frozen=True)
 class QualityStack:
-    """Calibrated quality of m models from [network demand | boosted demand]: `vectors` (k + b, m), `biases` (m,)."""
+    """Calibrated quality of m models from demands (n, k) side by side: `vectors` (k, m), `biases` (m,).
+
+    `shares` (m, 3) are the weights of network, boosting and kernel.
+    """
 
     models: tuple[str, ...]
     vectors: Floats
     biases: Floats
-    boosting_weights: Floats
+    shares: Floats
 
     def logits(self, outputs: Outputs) -> Floats:
         """Return calibrated logits, float32 (n, m)."""
-        return np.hstack([outputs.demand, outputs.boosted_demand]) @ self.vectors + self.biases
+        return all_demands(outputs) @ self.vectors + self.biases
+
+
+def all_demands(outputs: Outputs) -> Floats:
+    """Return the demands of network, boosting and kernel side by side, float32 (n, k)."""
+    return np.hstack([outputs.demand, outputs.boosted_demand, outputs.kernel_demand])
+
+
+def all_lengths(outputs: Outputs) -> Floats:
+    """Return the length numbers of network, boosting and kernel side by side, float32 (n, l)."""
+    return np.hstack([outputs.length, outputs.boosted_length, outputs.kernel_length])
 
 
 def reference_columns(abilities: Abilities, scores: Floats, main_source: str) -> dict[str, int]:
@@ -64,60 +75,79 @@ def fit_quality(
 
     A model never seen in the main source is moved by the difference of the source effects.
     """
-    directions = leading_demands(abilities)
     effects = dict(zip(abilities.sources, abilities.source_effects.tolist(), strict=True))
-    vectors, biases, weights = [], [], []
-    for column in reference.values():
-        ability, bias = abilities.column_vectors[:, column], abilities.column_biases[column]
-        leading = directions.T @ ability
-        network = outputs.demand @ ability + bias
-        change = outputs.boosted_demand @ leading - (outputs.demand @ directions) @ leading
-        rows = np.isfinite(scores[:, column]) & np.isfinite(network)
-        slope, weight, offset = _fit_logistic(network[rows], change[rows], scores[rows, column])
-        moved = effects[main_source] - effects[abilities.sources[abilities.source_of[column]]]
-        vectors.append(np.concatenate([slope * ability - weight * directions @ leading, weight * leading]))
-        biases.append(slope * bias + offset + moved)
-        weights.append(weight)
-    at_home = np.array([abilities.sources[abilities.source_of[column]] == main_source for column in reference.values()])
-    fitted = QualityStack(
-        tuple(reference),
-        np.array(vectors, dtype=np.float32).T,
-        np.array(biases, dtype=np.float32),
-        np.array(weights, dtype=np.float32),
-    )
-    return _with_shared_ability(fitted, outputs, at_home)
+    sources = [abilities.sources[abilities.source_of[column]] for column in reference.values()]
+    moved = [effects[main_source] - effects[source] for source in sources]
+    fitted = [_fit_column(outputs, scores[:, column], abilities, column) for column in reference.values()]
+    vectors, biases, shares = (np.array(part, dtype=np.float32) for part in zip(*fitted, strict=True))
+    return QualityStack(tuple(reference), vectors.T, biases + np.array(moved, dtype=np.float32), shares)
 
 
-def _with_shared_ability(stack: QualityStack, outputs: Outputs, at_home: npt.NDArray[np.bool_]) -> QualityStack:
-    """Return the stack with each ability moved towards the mean one, every model's mean logit kept.
+def _fit_column(
+    outputs: Outputs, scores: Floats, abilities: Abilities, column: int
+) -> tuple[Doubles, float, tuple[float, float, float]]:
+    """Return vector and bias of one column's quality, and the weights of network, boosting and kernel in it."""
+    directions = leading_demands(abilities)
+    kernel_directions = leading_demands(abilities, outputs.kernel_demand.shape[1])
+    ability, bias = abilities.column_vectors[:, column], abilities.column_biases[column]
+    leading = directions.T @ ability
+    network = outputs.demand @ ability + bias
+    rows = np.isfinite(scores) & np.isfinite(network)
+    change = (outputs.boosted_demand - outputs.demand @ directions)[rows] @ leading
+    expected = np.append(kernel_directions.T @ ability, bias)
+    kernel = fit_ability(outputs.kernel_demand[rows], scores[rows], expected)
+    kernel_logit = outputs.kernel_demand[rows] @ kernel[:-1] + kernel[-1]
+    design = np.stack([network[rows], change, kernel_logit, np.ones_like(change)], axis=1)
+    slope, boosting, of_kernel, offset = fit_logistic(design, scores[rows], _SHARES, _SHARES_PRECISION).tolist()
+    own = slope * ability - boosting * directions @ leading
+    vector = np.concatenate([own, boosting * leading, of_kernel * kernel[:-1]])
+    return vector, slope * bias + of_kernel * kernel[-1] + offset, (slope, boosting, of_kernel)
 
-    What sets two models apart on a task is a small difference of large guesses; the greatest of many is the luckiest.
+
+def fit_ability(demand: Floats, scores: Floats, expected: Doubles) -> Doubles:
+    """Return an ability on one learner's demands (n, k) and its bias, (k + 1,), shrunken to the `expected` one."""
+    if not len(demand):
+        return expected
+    spread = np.append(demand.std(axis=0, dtype=np.float64) + 1e-6, 1.0)
+    design = np.hstack([demand, np.ones((len(demand), 1))]) / spread
+    precision = np.append(np.full(len(spread) - 1, _ABILITY_PRECISION), _OFFSET_PRECISION)
+    scaled = fit_logistic(design, scores, expected * spread, precision)
+    return np.asarray(scaled / spread)
+
+
+def by_one_learner(outputs: Outputs, scores: Floats, abilities: Abilities, columns: Integers) -> dict[str, Floats]:
+    """Return the chances of these columns, (n, m), that each learner alone gives, fitted as in the stack."""
+    demands = {"network": outputs.demand, "boosting": outputs.boosted_demand, "kernel": outputs.kernel_demand}
+    chances = {}
+    for name, demand in demands.items():
+        turn = np.eye(demand.shape[1]) if name == "network" else leading_demands(abilities, demand.shape[1])
+        logits = np.empty((len(demand), len(columns)))
+        for place, column in enumerate(columns):
+            rows = np.isfinite(scores[:, column]) & np.isfinite(demand[:, 0])
+            expected = np.append(turn.T @ abilities.column_vectors[:, column], abilities.column_biases[column])
+            fitted = fit_ability(demand[rows], scores[rows, column], expected)
+            logits[:, place] = demand @ fitted[:-1] + fitted[-1]
+        chances[name] = expit(logits).astype(np.float32)
+    return chances
+
+
+def fit_logistic(design: Floats, scores: Floats, prior: Doubles, precision: Doubles, *, steps: int = 25) -> Doubles:
+    """Return the weights (d,) of greatest penalised likelihood of `scores` (n,) given `design` (n, d).
+
+    Newton's method, its step halved until the likelihood rises; `precision` (d,) is that of the normal prior.
     """
-    demand = np.hstack([outputs.demand, outputs.boosted_demand])
-    held_out = np.isfinite(demand).all(axis=1)
-    if not (at_home.any() and held_out.any()):
-        return stack
-    typical = demand[held_out].mean(axis=0)
-    shared = stack.vectors[:, at_home].mean(axis=1, keepdims=True)
-    vectors = shared + OWN_SHARE * (stack.vectors - shared)
-    biases = stack.biases + typical @ (stack.vectors - vectors)
-    return QualityStack(stack.models, vectors, biases, stack.boosting_weights)
+    design = design.astype(np.float64)
 
-
-def _fit_logistic(network: Floats, change: Floats, scores: Floats, *, steps: int = 25) -> npt.NDArray[np.float64]:
-    """Return slope, weight and offset: Newton's method, its step halved until the penalised likelihood rises."""
-    design = np.stack([network, change, np.ones_like(network)], axis=1).astype(np.float64)
-
-    def loss(weights: npt.NDArray[np.float64]) -> float:
+    def loss(weights: Doubles) -> float:
         logits = design @ weights
         likelihood = (np.logaddexp(0, logits) - scores * logits).sum()
-        return float(likelihood + 0.5 * (_PRIOR_PRECISION * (weights - _PRIOR) ** 2).sum())
+        return float(likelihood + 0.5 * (precision * (weights - prior) ** 2).sum())
 
-    weights = _PRIOR.copy()
+    weights = prior.astype(np.float64)
     for _ in range(steps):
         chance = expit(design @ weights)
-        gradient = design.T @ (scores - chance) - _PRIOR_PRECISION * (weights - _PRIOR)
-        curvature = (design * (chance * (1 - chance))[:, np.newaxis]).T @ design + np.diag(_PRIOR_PRECISION)
+        gradient = design.T @ (scores - chance) - precision * (weights - prior)
+        curvature = (design * (chance * (1 - chance))[:, np.newaxis]).T @ design + np.diag(precision)
         step = np.linalg.solve(curvature, gradient)
         while loss(weights + step) > loss(weights) and np.abs(step).max() > _SMALLEST_STEP:
             step /= 2
@@ -137,6 +167,11 @@ class ComplexityStack:
         return complexity_scores(outputs) @ self.weights + self.biases
 
 
+def linear_rows(outputs: Outputs, complexity: ComplexityStack) -> Floats:
+    """Return the rows of the graph before the softmax: demands, lengths, type scores, complexity logits."""
+    return np.hstack([all_demands(outputs), all_lengths(outputs), outputs.type, complexity.logits(outputs)])
+
+
 def fit_complexity(outputs: Outputs, labels: Integers) -> ComplexityStack:
     """Return the stack fitted on held-out outputs of labelled tasks."""
     model = LogisticRegression(C=1.0, max_iter=1000).fit(complexity_scores(outputs), labels)
@@ -145,14 +180,14 @@ def fit_complexity(outputs: Outputs, labels: Integers) -> ComplexityStack:
 
 @dataclass(frozen=True)
 class LengthStack:
-    """Expected output tokens: exp([length factors | boosted length] @ vectors + biases), vectors (l + 1, m)."""
+    """Expected output tokens: exp(lengths side by side @ vectors + biases), vectors (l, m)."""
 
     vectors: Floats
     biases: Floats
 
     def tokens(self, outputs: Outputs) -> Floats:
         """Return expected output tokens, float32 (n, m)."""
-        logs = np.hstack([outputs.length, outputs.boosted_length]) @ self.vectors + self.biases
+        logs = all_lengths(outputs) @ self.vectors + self.biases
         return np.asarray(np.exp(logs), dtype=np.float32)
 
 
@@ -161,12 +196,12 @@ def fit_lengths(outputs: Outputs, log_tokens: Floats, lengths: Lengths, referenc
 
     A model without known lengths gets the mean of the others.
     """
-    inputs = np.hstack([outputs.length, outputs.boosted_length])
+    inputs = all_lengths(outputs)
     fitted: dict[str, npt.NDArray[np.float64]] = {}
     for model, column in reference.items():
         rows = np.isfinite(log_tokens[:, column]) & np.isfinite(inputs).all(axis=1)
         if rows.sum() >= 30:
-            prior = np.append(lengths.vectors[:, column], 0.0)
+            prior = np.append(lengths.vectors[:, column], [0.0, 0.0])
             fitted[model] = _fit_length(inputs[rows], log_tokens[rows, column], prior, float(lengths.biases[column]))
     typical = (
         np.mean(list(fitted.values()), axis=0)

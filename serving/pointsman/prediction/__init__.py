@@ -11,6 +11,7 @@ from pointsman.prediction.bundle import (
 )
 from pointsman.prediction.features import FEATURE_NAMES, FEATURE_VERSION, text_counts, text_counts_of
 from pointsman.prediction.predictor import Predictor, Reading
+from pointsman.prediction.wording import core_text
 
 __all__ = [
     "FEATURE_NAMES",
@@ -23,6 +24,7 @@ __all__ = [
     "Unmeasured",
     "ability_table",
     "check_target",
+    "core_text",
     "default_bundle_path",
     "measured_table",
     "read_bundle",

@@ -1,5 +1,7 @@
 """Text counts: the named numbers that stand beside the embedding, one definition for training and serving.
 
+They are taken from a text's core (`wording`), and none of them sees capitals: how a task is typed should change little.
+
 Every text gives finite numbers in bounded time: at most the first and the last `WINDOW` characters are read, and the
 true length enters as a number of its own. A change of meaning, order or number of the counts raises `FEATURE_VERSION`;
 a bundle trained on another version is refused.
@@ -16,17 +18,13 @@ from pointsman.prediction.vocabulary import WORD_CLASSES
 
 Floats = npt.NDArray[np.float32]
 
-FEATURE_VERSION: Final = 1
+FEATURE_VERSION: Final = 2
 WINDOW: Final = 4_000
 
 _BYTE_CLASSES: Final = {
     "digits": b"0123456789",
-    "capitals": b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "spaces": b" ",
-    "lines": b"\n",
     "tabs": b"\t",
     "question_marks": b"?",
-    "exclamation_marks": b"!",
     "full_stops": b".",
     "commas": b",",
     "colons": b":",
@@ -46,7 +44,6 @@ _BYTE_CLASSES: Final = {
     "plus_minus": b"+-",
     "times_over": b"*/",
     "pipes_ampersands": b"|&",
-    "hashes_ats": b"#@",
     "control_characters": bytes(range(9)) + bytes(range(14, 32)) + b"\x7f",
     "utf8_latin": bytes(range(0xC2, 0xCE)),
     "utf8_cyrillic": bytes(range(0xD0, 0xD4)),
@@ -73,26 +70,24 @@ _SHAPES: Final = (
     "longest_word",
     "words_per_sentence",
     "digit_share",
-    "capital_share",
     "symbol_share",
     "non_ascii_share",
     "nesting_depth",
     "indented_lines",
     "list_items",
     "answer_options",
-    "blank_lines",
     "code_fences",
     "longest_line",
     "ends_with_question",
-    "starts_lower_case",
 )
 _WORD_CLASS_NAMES: Final = tuple(f"words_{name}" for name in WORD_CLASSES)
 
 FEATURE_NAMES: Final[tuple[str, ...]] = (*_SHAPES, *_BYTE_CLASSES, *_NUMBER_CLASSES, *_WORD_CLASS_NAMES)
 
-_LOWER_CASE, _CLOSING, _CONTINUATION, _OTHER = range(len(_BYTE_CLASSES), len(_BYTE_CLASSES) + 4)
+_UNCOUNTED: Final = (b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", b" \n", b")]}")
+_LETTER, _SPACE, _CLOSING, _CONTINUATION, _OTHER = range(len(_BYTE_CLASSES), len(_BYTE_CLASSES) + 5)
 _CLASS_OF_BYTE: Final = bytearray([_OTHER] * 128 + [_CONTINUATION] * 128)
-for _index, _members in enumerate((*_BYTE_CLASSES.values(), b"abcdefghijklmnopqrstuvwxyz", b")]}")):
+for _index, _members in enumerate((*_BYTE_CLASSES.values(), *_UNCOUNTED)):
     for _byte in _members:
         _CLASS_OF_BYTE[_byte] = _index
 _OPENING: Final = slice(list(_BYTE_CLASSES).index("round_brackets"), list(_BYTE_CLASSES).index("braces") + 1)
@@ -112,11 +107,9 @@ _LONG_WORD: Final = 9
 _SHARES: Final = (
     "word_length",
     "digit_share",
-    "capital_share",
     "symbol_share",
     "non_ascii_share",
     "ends_with_question",
-    "starts_lower_case",
 )
 _IS_COUNT: Final = np.array([name not in _SHARES for name in FEATURE_NAMES])
 
@@ -170,14 +163,12 @@ def _nesting_depth(raw: bytes) -> int:
 def _shape_counts(text: str, window: str, raw: bytes, by_class: list[int], words: list[str]) -> tuple[float, ...]:
     n_words = len(words)
     n_bytes = max(len(raw), 1)
-    digits, capitals, spaces, newlines = by_class[:4]
-    letters = capitals + by_class[_LOWER_CASE]
+    digits, letters = by_class[0], by_class[_LETTER]
     non_ascii = sum(by_class[_NON_ASCII_FROM : len(_BYTE_CLASSES)]) + by_class[_CONTINUATION]
     has_brackets = by_class[_CLOSING] or any(by_class[_OPENING])
     lengths = [len(word) for word in words]
-    sentences = 1 + window.count(". ") + window.count("? ") + window.count("! ") + newlines
-    lines = window.split("\n") if newlines else [window]
-    stripped = window.rstrip()
+    sentences = 1 + window.count(". ") + window.count("? ") + window.count("! ")
+    lines = window.split("\n")
     return (
         len(text),
         n_words,
@@ -187,16 +178,13 @@ def _shape_counts(text: str, window: str, raw: bytes, by_class: list[int], words
         max(lengths, default=0),
         n_words / sentences,
         digits / n_bytes,
-        capitals / n_bytes,
-        1.0 - (letters + spaces + digits + non_ascii) / n_bytes,
+        1.0 - (letters + by_class[_SPACE] + digits + non_ascii) / n_bytes,
         non_ascii / n_bytes,
         _nesting_depth(raw) if has_brackets else 0,
         len([line for line in lines if line[:2].isspace()]),
         len(_LIST_ITEM.findall(window)),
-        len([option for option in _OPTIONS if option in window]) if newlines else 0,
-        len([line for line in lines if not line or line.isspace()]) if newlines else 0,
+        len([option for option in _OPTIONS if option in window]) if len(lines) > 1 else 0,
         window.count("```"),
         max(map(len, lines)),
-        stripped.endswith(("?", "？")),
-        stripped[:1].islower(),
+        window.endswith(("?", "？")),
     )

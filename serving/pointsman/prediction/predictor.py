@@ -18,6 +18,7 @@ from pointsman.errors import BundleError
 from pointsman.prediction.bundle import Bundle, Layout
 from pointsman.prediction.encoder import Ids, Pooling, TextEncoder, pooling_of
 from pointsman.prediction.features import text_counts, text_counts_of
+from pointsman.prediction.wording import core_text
 
 Floats = npt.NDArray[np.float32]
 Depth = Literal["fast", "deep"]
@@ -57,7 +58,8 @@ class Predictor:
         self._session = _open_session(bundle.graph, manifest.layout.width)
 
     def read(self, texts: Sequence[str], depth: Depth) -> Reading:
-        """Return what the graph says about each text, in order; any text is accepted."""
+        """Return what the graph says about the core of each text, in order; any text is accepted."""
+        texts = [core_text(text) for text in texts]
         if not texts:
             rows = np.zeros((0, self._layout.width), dtype=np.float32)
         elif depth == "deep":

@@ -49,9 +49,6 @@ WORD_CLASSES: Final[dict[str, str]] = {
     "extract_fields": "json yaml xml fields field entities parse dates names emails",
     "story": "poem story haiku song lyrics character scene novel fiction sonnet rhyme verse joke slogan limerick",
     "rewrite_text": "rephrase paraphrase tone formal polite email letter sentence sentences paragraph essay",
-    "greeting": "hi hello hey thanks thank please sorry kindly appreciate cheers",
-    "first_person": "i my me we our us mine im ive",
-    "second_person": "you your yours",
     "ease_words": "simple quick quickly easy basic short trivial small tiny simply",
     "hardness_words": "complex advanced difficult hard optimal formally exact expert deep robust subtle",
     "python": "def return import self lambda elif true print len range dict str int append",
@@ -119,5 +116,4 @@ WORD_CLASSES: Final[dict[str, str]] = {
     "stopwords": (
         "the a an of to in on and or is are was were be been it its this that these those for with as at by from but"
     ),
-    "modal": "can could would will may might do does did have has had want need help",
 }

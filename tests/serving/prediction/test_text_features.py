@@ -11,12 +11,12 @@ from pointsman.prediction import FEATURE_NAMES, FEATURE_VERSION, text_counts, te
 from pointsman.prediction.features import WINDOW
 from pointsman.prediction.vocabulary import WORD_CLASSES
 
-DEFINITION_BY_VERSION = {1: "b9a0ed052649760527e142d575768c2da442dfbfec905cbef65adcbe720c46a0"}
+DEFINITION_BY_VERSION = {2: "0d813a6d3bc33f789dc728d89a009045047bb5c3716aef8b818cf134cbe9683a"}
 """Digest of names, their order, and the words of each class: what a bundle was trained on."""
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
-SHARES = ("digit_share", "capital_share", "symbol_share", "non_ascii_share", "ends_with_question", "starts_lower_case")
-BYTE_FEATURES = FEATURE_NAMES[20 : FEATURE_NAMES.index("numbers_1_digit")]
+SHARES = ("digit_share", "symbol_share", "non_ascii_share", "ends_with_question")
+BYTE_FEATURES = FEATURE_NAMES[FEATURE_NAMES.index("digits") : FEATURE_NAMES.index("numbers_1_digit")]
 HUGE_TEXTS = {
     "letters": "a" * 10_000_000,
     "lines": "\n" * 10_000_000,
@@ -67,7 +67,7 @@ def test_a_change_of_names_order_or_words_raises_the_feature_version():
 
 def test_the_counts_of_a_text_stay_what_they_were_under_this_feature_version():
     text = 'Why does `f(x[0])` fail? 1. Fix 3.14 of 12,345 "lines"\n\n- prove \\sum ≤ ПриветA 漢字 🦊\n\tdef\x01 _ end?'
-    assert digest_of(text_counts(text)) == "9cba2fd0a660f46b991b4864dff06c4adfb7567c417318113d994dddadec9abd"
+    assert digest_of(text_counts(text)) == "5b9a26f4ade6f3caa6374c4b7ac62002c8fef53f8297c04f1c4d95d07fec3182"
 
 
 def test_names_are_distinct_words():
@@ -171,11 +171,9 @@ def test_the_true_length_of_a_text_counts_beyond_the_window():
         (")))", "nesting_depth", 0),
         ("- a\n* b\n 1. c\n2) d\n-e", "list_items", 4),
         ("Which?\nA. x\nB. y\nC. z", "answer_options", 3),
-        ("a\n\n \nb", "blank_lines", 2),
         ("```py\nx\n```", "code_fences", 2),
         ("a\nabcd\nab", "longest_line", 4),
         ("  a\n    b\nc", "indented_lines", 2),
-        ("!?! :;", "exclamation_marks", 2),
         ("Привет", "utf8_cyrillic", 6),
         ("漢字かな한", "utf8_east_asian", 5),
         ("🦊🦊", "utf8_astral", 2),
@@ -190,15 +188,12 @@ def test_a_count_is_what_its_name_says_on_a_log_scale(text, feature, count):
     ("text", "feature", "value"),
     [
         ("abc 123", "digit_share", 3 / 7),
-        ("ABcd", "capital_share", 0.5),
         ("a+b=", "symbol_share", 0.5),
         ("aé", "non_ascii_share", 2 / 3),
         ("ab abcd", "word_length", 3),
-        ("what? \n", "ends_with_question", 1),
+        ("what?", "ends_with_question", 1),
         ("何?", "ends_with_question", 1),
         ("what?!", "ends_with_question", 0),
-        ("fix it", "starts_lower_case", 1),
-        ("Fix it", "starts_lower_case", 0),
     ],
 )
 def test_a_share_is_what_its_name_says(text, feature, value):

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from pointsman.errors import InvalidInput
 from pointsman.prediction import Bundle, Manifest, measured_table, read_bundle
-from pointsman_training.crossfit import Depth
+from pointsman.prediction.predictor import Depth
 from pointsman_training.evaluation.baselines import Examples
 from pointsman_training.evaluation.figures import compare, line, model_figures, prediction, router_figures
 from pointsman_training.evaluation.reading import features_of, read_features

@@ -11,8 +11,7 @@ from onnx import TensorProto, helper
 
 from pointsman.errors import BundleError, InvalidOutcomes
 from pointsman.prediction import FEATURE_NAMES, Bundle, Reading
-from pointsman.prediction.predictor import split_rows
-from pointsman_training.crossfit import Depth
+from pointsman.prediction.predictor import Depth, split_rows
 from pointsman_training.encode import encoder_of_bundle
 from pointsman_training.graph import ENCODER_OUTPUTS
 from pointsman_training.outcomes import Outcomes
