@@ -14,6 +14,7 @@ from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from pointsman.errors import InvalidOutcomes
 from pointsman.prediction.predictor import Depth
 from pointsman_training.ability import Abilities, Lengths, OutcomeLoss, posterior_demand
 from pointsman_training.kernel import Kernel, fit_kernel
@@ -297,6 +298,11 @@ def _fit_kernel(
     these again (and, cross-fitted, see through them what it mustn't).
     """
     home = np.flatnonzero(examples.kind >= 0)
+    if not len(home):
+        raise InvalidOutcomes(
+            "With one fold held out, no prompt of the main source is left to learn from: its prompts are of too few "
+            "groups. Use more prompts, or fewer folds."
+        )
     prior = np.zeros((len(home), len(abilities.vectors)), dtype=np.float32)
     demand = posterior_demand(examples.scores[home], abilities, prior)
     demand = posterior_demand(examples.scores[home], abilities, prior + demand.mean(axis=0))
