@@ -54,26 +54,23 @@ _THANKS: Final = (
     " I'd really appreciate your help, cheers.",
     "\n\nBest regards,\nSam",
 )
-_SPELLINGS: Final = (
-    ("analyse", "analyze"), ("analysed", "analyzed"), ("analysing", "analyzing"), ("artefact", "artifact"),
-    ("artefacts", "artifacts"), ("behaviour", "behavior"), ("behaviours", "behaviors"), ("cancelled", "canceled"),
-    ("cancelling", "canceling"), ("catalogue", "catalog"), ("centre", "center"), ("centred", "centered"),
-    ("colour", "color"), ("colours", "colors"), ("customise", "customize"), ("defence", "defense"),
-    ("dialogue", "dialog"), ("favourite", "favorite"), ("fibre", "fiber"), ("finalise", "finalize"),
-    ("grey", "gray"), ("honour", "honor"), ("initialise", "initialize"), ("initialised", "initialized"),
-    ("judgement", "judgment"), ("labelled", "labeled"), ("labelling", "labeling"), ("labour", "labor"),
-    ("licence", "license"), ("litre", "liter"), ("litres", "liters"), ("metre", "meter"), ("metres", "meters"),
-    ("minimise", "minimize"), ("maximise", "maximize"), ("modelled", "modeled"), ("modelling", "modeling"),
-    ("neighbour", "neighbor"), ("neighbours", "neighbors"), ("neighbouring", "neighboring"),
-    ("normalise", "normalize"), ("normalised", "normalized"), ("optimisation", "optimization"),
-    ("optimise", "optimize"), ("optimised", "optimized"), ("optimising", "optimizing"), ("organisation", "organization"),
-    ("organise", "organize"), ("parameterise", "parameterize"), ("prioritise", "prioritize"),
-    ("programme", "program"), ("recognise", "recognize"), ("serialisation", "serialization"),
-    ("serialise", "serialize"), ("summarise", "summarize"), ("summarised", "summarized"), ("summarising", "summarizing"),
-    ("theatre", "theater"), ("tokenise", "tokenize"), ("travelled", "traveled"), ("traveller", "traveler"),
-    ("travelling", "traveling"), ("tyre", "tire"), ("visualise", "visualize"), ("vapour", "vapor"),
-)  # fmt: skip
-_OTHER_SPELLING: Final = dict(_SPELLINGS) | {american: british for british, american in _SPELLINGS}
+_BRITISH: Final = (
+    "analyse analysed analysing artefact artefacts behaviour behaviours cancelled cancelling catalogue centre "
+    "centred colour colours customise defence dialogue favourite fibre finalise grey honour initialise "
+    "initialised judgement labelled labelling labour licence litre litres metre metres minimise maximise "
+    "modelled modelling neighbour neighbours neighbouring normalise normalised optimisation optimise optimised "
+    "optimising organisation organise parameterise prioritise programme recognise serialisation serialise "
+    "summarise summarised summarising theatre tokenise travelled traveller travelling tyre visualise vapour "
+)
+_AMERICAN: Final = (
+    "analyze analyzed analyzing artifact artifacts behavior behaviors canceled canceling catalog center "
+    "centered color colors customize defense dialog favorite fiber finalize gray honor initialize initialized "
+    "judgment labeled labeling labor license liter liters meter meters minimize maximize modeled modeling "
+    "neighbor neighbors neighboring normalize normalized optimization optimize optimized optimizing "
+    "organization organize parameterize prioritize program recognize serialization serialize summarize "
+    "summarized summarizing theater tokenize traveled traveler traveling tire visualize vapor "
+)
+_OTHER_SPELLING: Final = dict(zip(f"{_BRITISH}{_AMERICAN}".split(), f"{_AMERICAN}{_BRITISH}".split(), strict=True))
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _GAP: Final = re.compile(r"(?<=\S) (?=\S)")
 
