@@ -15,6 +15,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--bundle", metavar="DIR", help="the bundle (default: the one that comes along)")
     parser.add_argument("--outcomes", nargs="+", required=True, metavar="FILE_OR_DIR", help="parquet files of outcomes")
     parser.add_argument("--prices", required=True, metavar="CSV", help="model, input_usd_per_mtok, output_usd_per_mtok")
+    parser.add_argument(
+        "--held-out-tasks",
+        nargs="+",
+        default=[],
+        metavar="FILE_OR_DIR",
+        help="labelled tasks: measure complexity on them",
+    )
     parser.add_argument("--models", type=names, metavar="A,B", help="the fleet (default: the default fleet's models)")
     parser.add_argument(
         "--baseline", metavar="MODEL", help="what costs are relative to (default: the best single model)"
@@ -48,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     for path in outputs:
         check_output(path)
     report = evaluate(
-        Inputs(bundle_path(args.bundle), args.outcomes, args.prices),
+        Inputs(bundle_path(args.bundle), args.outcomes, args.prices, args.held_out_tasks),
         Choice(args.models, args.baseline, args.pair, args.source, args.split, args.profile),
         args.draws,
         args.seed,

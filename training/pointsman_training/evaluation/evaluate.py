@@ -12,6 +12,7 @@ from pointsman.errors import InvalidInput
 from pointsman.prediction import Bundle, Manifest, measured_table, read_bundle
 from pointsman_training.crossfit import Depth
 from pointsman_training.evaluation.baselines import Examples
+from pointsman_training.evaluation.complexity import against_labels, against_outcomes
 from pointsman_training.evaluation.figures import compare, line, model_figures, prediction, router_figures
 from pointsman_training.evaluation.reading import features_of, read_features
 from pointsman_training.evaluation.report import Bin, Report, Setup
@@ -26,11 +27,13 @@ from pointsman_training.evaluation.rows import (
     taken,
 )
 from pointsman_training.evaluation.scores import reliability, spearman, token_error
-from pointsman_training.evaluation.slices import slices
+from pointsman_training.evaluation.slices import default_policy, slices
+from pointsman_training.evaluation.sources import source_figures
 from pointsman_training.evaluation.trial import Trial, routes
 from pointsman_training.metrics import Doubles
 from pointsman_training.outcomes import Outcomes, read_outcomes
 from pointsman_training.prices import read_prices
+from pointsman_training.tasks import read_tasks
 
 SPLIT_CHOICES: Final = ("dev", "train", ALL)
 FEWEST_DRAWS: Final = 2_000
@@ -39,11 +42,12 @@ _FEW_PROMPTS: Final = 500
 
 @dataclass(frozen=True)
 class Inputs:
-    """Paths: the bundle (None: the one that comes along), outcomes, and prices."""
+    """Paths: the bundle (None: the one that comes along), outcomes, prices, and tasks to measure complexity on."""
 
     bundle: str | os.PathLike[str] | None
     outcomes: Sequence[str | os.PathLike[str]]
     prices: str | os.PathLike[str]
+    held_out_tasks: Sequence[str | os.PathLike[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
     flat_chance, flat_scores = trial.chance.ravel(), trial.scores.ravel()
     bins = reliability(flat_chance, flat_scores)
     is_unseen = unseen(bundle.manifest, outcomes, choice.split)
+    complexity = [*against_outcomes(outcomes, selection.measured, trial.reading.complexity)]
+    if inputs.held_out_tasks:
+        complexity.append(against_labels(bundle, read_tasks(inputs.held_out_tasks), choice.profile))
     return Report(
         setup=Setup(
             bundle=bundle.digest,
@@ -103,6 +110,9 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
         routers=router_figures(trial, routers),
         lines=tuple(map(line, routers)),
         slices=slices(trial, bundle.manifest.trade_usd),
+        policy=default_policy(trial, bundle.manifest.trade_usd),
+        complexity=tuple(complexity),
+        sources=tuple(source_figures(bundle, outcomes, choice.split, choice.profile)),
         standing=standing,
         differences=differences,
     )
@@ -152,6 +162,7 @@ def _trial(
         reference=reference,
         strong=strong,
         weak=weak,
+        texts=None if home.texts is None else tuple(home.texts[row] for row in fresh),
     )
     return trial, train, tuple(fleet.models[place] for place in without)
 

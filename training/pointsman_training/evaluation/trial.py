@@ -30,6 +30,7 @@ class Trial:
     """n prompts by m models: scores, real and expected costs in USD, the bundle's chances, and what it read.
 
     `output_tokens` hold NaN where nothing was observed. `reference`, `strong` and `weak` are places of models.
+    `texts` is None where rows came without.
     """
 
     models: tuple[str, ...]
@@ -43,6 +44,7 @@ class Trial:
     reference: int
     strong: int
     weak: int
+    texts: tuple[str, ...] | None = None
 
     @property
     def scores(self) -> Doubles:
