@@ -22,6 +22,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE_OR_DIR",
         help="labelled tasks: measure complexity on them",
     )
+    parser.add_argument(
+        "--tasks", nargs="+", default=[], metavar="FILE_OR_DIR", help="labelled tasks: map peers' tiers to complexities"
+    )
     parser.add_argument("--models", type=names, metavar="A,B", help="the fleet (default: the default fleet's models)")
     parser.add_argument(
         "--baseline", metavar="MODEL", help="what costs are relative to (default: the best single model)"
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     for path in outputs:
         check_output(path)
     report = evaluate(
-        Inputs(bundle_path(args.bundle), args.outcomes, args.prices, args.held_out_tasks),
+        Inputs(bundle_path(args.bundle), args.outcomes, args.prices, args.held_out_tasks, args.tasks),
         Choice(args.models, args.baseline, args.pair, args.source, args.split, args.profile),
         args.draws,
         args.seed,

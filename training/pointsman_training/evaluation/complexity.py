@@ -10,6 +10,7 @@ from pointsman.types import COMPLEXITIES
 from pointsman_training.ability import strengths, tiers
 from pointsman_training.crossfit import Depth
 from pointsman_training.evaluation.report import Confusion
+from pointsman_training.evaluation.trial import POINTSMAN
 from pointsman_training.examples import complexity_from_outcomes
 from pointsman_training.metrics import Doubles
 from pointsman_training.network import Floats, Integers
@@ -26,11 +27,15 @@ def confusion_matrix(truth: npt.NDArray[np.floating], predicted: Integers) -> Do
     return matrix
 
 
-def confusion(name: str, truth: npt.NDArray[np.floating], predicted: Integers) -> Confusion:
-    """Return the confusion of the three complexities, with accuracy and the share that is off by two classes."""
+def confusion(name: str, truth: npt.NDArray[np.floating], predicted: Integers, by: str = POINTSMAN) -> Confusion:
+    """Return the confusion of the three complexities, with accuracy and the share that is off by two classes.
+
+    `name` says what the truth is, `by` who predicts.
+    """
     matrix = confusion_matrix(truth, predicted)
     total = matrix.sum()
     return Confusion(
+        by=by,
         truth=name,
         prompts=len(predicted),
         labels=COMPLEXITIES,

@@ -1,7 +1,7 @@
 """The recipe: a bundle and outcomes in, one report out."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,11 +11,12 @@ from threadpoolctl import threadpool_limits
 from pointsman.errors import InvalidInput
 from pointsman.prediction import Bundle, Manifest, measured_table, read_bundle
 from pointsman_training.crossfit import Depth
-from pointsman_training.evaluation.baselines import Examples
+from pointsman_training.evaluation.baselines import Baseline, Examples
 from pointsman_training.evaluation.complexity import against_labels, against_outcomes
 from pointsman_training.evaluation.figures import compare, line, model_figures, prediction, router_figures
+from pointsman_training.evaluation.peers import NO_TEXTS, Peer, installed_peers, peer_baselines, peer_complexity
 from pointsman_training.evaluation.reading import features_of, read_features
-from pointsman_training.evaluation.report import Bin, Report, Setup
+from pointsman_training.evaluation.report import Bin, Confusion, Report, Setup
 from pointsman_training.evaluation.rows import (
     ALL,
     Fleet,
@@ -42,12 +43,16 @@ _FEW_PROMPTS: Final = 500
 
 @dataclass(frozen=True)
 class Inputs:
-    """Paths: the bundle (None: the one that comes along), outcomes, prices, and tasks to measure complexity on."""
+    """Paths: the bundle (None: the one that comes along), outcomes, prices, and labelled tasks.
+
+    Complexity is measured on the held-out ones; peers' tiers are read as complexities as is best on the other ones.
+    """
 
     bundle: str | os.PathLike[str] | None
     outcomes: Sequence[str | os.PathLike[str]]
     prices: str | os.PathLike[str]
     held_out_tasks: Sequence[str | os.PathLike[str]] = ()
+    tasks: Sequence[str | os.PathLike[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -73,16 +78,14 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
     fleet = fleet_of(bundle.manifest, outcomes, read_prices(inputs.prices), source, choice.models)
     selection = select(outcomes, fleet, source, choice.split)
     trial, train, without_tokens = _trial(bundle, outcomes, fleet, selection, choice)
+    peers, absence = installed_peers()
 
     with threadpool_limits(1):  # the arrays are small: more threads wait for each other, and change last digits
-        routers = list(routes(trial, train, seed))
+        routers = list(routes(trial, train, seed, _peers(peers, outcomes, selection, train)))
         standing, differences = compare(trial, routers, draws, np.random.default_rng(seed))
     flat_chance, flat_scores = trial.chance.ravel(), trial.scores.ravel()
     bins = reliability(flat_chance, flat_scores)
     is_unseen = unseen(bundle.manifest, outcomes, choice.split)
-    complexity = [*against_outcomes(outcomes, selection.measured, trial.reading.complexity)]
-    if inputs.held_out_tasks:
-        complexity.append(against_labels(bundle, read_tasks(inputs.held_out_tasks), choice.profile))
     return Report(
         setup=Setup(
             bundle=bundle.digest,
@@ -100,7 +103,10 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
             draws=draws,
             seed=seed,
             trade_usd=bundle.manifest.trade_usd,
-            notes=_notes(selection, choice.split, is_unseen, without_tokens),
+            notes=(
+                *_notes(selection, choice.split, is_unseen, without_tokens),
+                *([NO_TEXTS] if outcomes.texts is None else [absence] if absence else []),
+            ),
         ),
         pooled=prediction(flat_chance, flat_scores),
         token_error=token_error(trial.expected_tokens.ravel(), trial.output_tokens.ravel()),
@@ -111,11 +117,30 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
         lines=tuple(map(line, routers)),
         slices=slices(trial, bundle.manifest.trade_usd),
         policy=default_policy(trial, bundle.manifest.trade_usd),
-        complexity=tuple(complexity),
+        complexity=(
+            *against_outcomes(outcomes, selection.measured, trial.reading.complexity),
+            *_complexity(bundle, inputs, choice.profile, peers),
+        ),
         sources=tuple(source_figures(bundle, outcomes, choice.split, choice.profile)),
         standing=standing,
         differences=differences,
     )
+
+
+def _peers(peers: Sequence[Peer], outcomes: Outcomes, selection: Selection, train: Examples) -> Iterable[Baseline]:
+    if outcomes.texts is None:
+        return ()
+    learned, fresh = ([outcomes.texts[row] for row in rows] for rows in (selection.learned, selection.measured))
+    return peer_baselines(peers, (learned, train.scores), fresh)
+
+
+def _complexity(bundle: Bundle, inputs: Inputs, depth: Depth, peers: Sequence[Peer]) -> Iterator[Confusion]:
+    """Yield how the bundle labels the held-out tasks, and how peers do where there are tasks to read their tiers by."""
+    if inputs.held_out_tasks:
+        held_out = read_tasks(inputs.held_out_tasks)
+        yield against_labels(bundle, held_out, depth)
+        if inputs.tasks:
+            yield from peer_complexity(peers, read_tasks(inputs.tasks), held_out)
 
 
 def unseen(manifest: Manifest, outcomes: Outcomes, split: str) -> bool | None:

@@ -162,6 +162,7 @@ class Confusion:
     Where the truth is shares of classes, a prompt's mass is shared out; accuracy and off by two are of the whole mass.
     """
 
+    by: str
     truth: str
     prompts: int
     labels: tuple[str, ...]

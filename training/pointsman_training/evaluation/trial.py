@@ -1,7 +1,8 @@
 """The measured rows as arrays, and routers on them: what each would score and cost at every point of its dial."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from pointsman_training.evaluation.baselines import (
     HULL_OF_SINGLES,
     ORACLE,
     RANDOM_MIX,
+    Baseline,
     Examples,
     fitted_baselines,
     mixture,
@@ -83,13 +85,16 @@ class Route:
         return self.cost.mean(axis=0), self.quality.mean(axis=0)
 
 
-def routes(trial: Trial, train: Examples, seed: int) -> Iterator[Route]:
-    """Yield Pointsman, then every baseline. All weigh quality against the same expected costs, save the oracle."""
+def routes(trial: Trial, train: Examples, seed: int, peers: Iterable[Baseline] = ()) -> Iterator[Route]:
+    """Yield Pointsman, then every baseline and peer, then the oracle.
+
+    All weigh quality against the same expected costs, save the oracle, which knows the real ones.
+    """
     yield dialled(trial, POINTSMAN, "", trial.chance, trial.expected_costs)
     yield _random_mix(trial)
     yield _best_single(trial, train)
     yield _hull_of_singles(trial)
-    for baseline in fitted_baselines(train, trial.examples, seed):
+    for baseline in chain(fitted_baselines(train, trial.examples, seed), peers):
         yield dialled(trial, baseline.name, baseline.setting, baseline.chance, trial.expected_costs)
     oracle = dialled(trial, ORACLE, "knows scores and costs", trial.scores, trial.costs)
     yield Route(oracle.name, oracle.setting, None, oracle.margin, oracle.quality, oracle.cost)
