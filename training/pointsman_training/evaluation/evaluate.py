@@ -12,6 +12,7 @@ from pointsman.errors import InvalidInput
 from pointsman.prediction import Bundle, Manifest, measured_table, read_bundle
 from pointsman_training.crossfit import Depth
 from pointsman_training.evaluation.baselines import Baseline, Examples
+from pointsman_training.evaluation.bootstrap import FEWEST_DRAWS
 from pointsman_training.evaluation.complexity import against_labels, against_outcomes
 from pointsman_training.evaluation.figures import compare, line, model_figures, prediction, router_figures
 from pointsman_training.evaluation.peers import NO_TEXTS, Peer, installed_peers, peer_baselines, peer_complexity
@@ -30,14 +31,13 @@ from pointsman_training.evaluation.rows import (
 from pointsman_training.evaluation.scores import reliability, spearman, token_error
 from pointsman_training.evaluation.slices import default_policy, slices
 from pointsman_training.evaluation.sources import source_figures
-from pointsman_training.evaluation.trial import Trial, routes
+from pointsman_training.evaluation.trial import Trial, cheapest_beside, routes
 from pointsman_training.metrics import Doubles
 from pointsman_training.outcomes import Outcomes, read_outcomes
 from pointsman_training.prices import read_prices
 from pointsman_training.tasks import read_tasks
 
 SPLIT_CHOICES: Final = ("dev", "train", ALL)
-FEWEST_DRAWS: Final = 2_000
 _FEW_PROMPTS: Final = 500
 
 
@@ -194,7 +194,7 @@ def _trial(
 
 def _places(models: tuple[str, ...], costs: Doubles, examples: Examples, choice: Choice) -> tuple[int, int, int]:
     """Return where the reference, the strong and the weak model stand; the wanted ones, else best and cheapest."""
-    quality, cost = examples.scores.mean(axis=0, dtype=np.float64), costs.mean(axis=0)
+    quality = examples.scores.mean(axis=0, dtype=np.float64)
     named = [] if choice.reference is None else [("--baseline", choice.reference)]
     named += [("--pair", name) for name in choice.pair or ()]
     for option, name in named:
@@ -204,8 +204,7 @@ def _places(models: tuple[str, ...], costs: Doubles, examples: Examples, choice:
     if choice.pair:
         strong, weak = map(models.index, choice.pair)
     else:
-        strong = reference
-        weak = min((place for place in range(len(models)) if place != strong), key=lambda place: float(cost[place]))
+        strong, weak = reference, cheapest_beside(reference, costs)
     if strong == weak or quality[strong] <= quality[weak]:
         raise InvalidInput(
             f"The pair is {models[strong]} (mean score {quality[strong]:.3f}) against {models[weak]} "

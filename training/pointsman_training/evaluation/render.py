@@ -1,5 +1,6 @@
 """The report for a terminal, and as one page of HTML that needs nothing from outside."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Final
 
@@ -8,6 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from pointsman_training.evaluation.drawing import cost_quality_svg, reliability_svg
+from pointsman_training.evaluation.protocols.protocol import ProtocolReport
 from pointsman_training.evaluation.report import Report
 from pointsman_training.evaluation.tables import Table, headline, tables
 
@@ -31,14 +33,24 @@ svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:var(--in
 def print_report(report: Report, console: Console) -> None:
     """Print every table, and the notes."""
     console.print(Text(headline(report), style="bold red" if report.setup.is_unseen is False else "bold"))
-    for table in tables(report):
+    _print(tables(report), report.setup.notes, console)
+
+
+def print_protocol(report: ProtocolReport, console: Console) -> None:
+    """Print every table of a protocol, and the notes."""
+    console.print(Text(report.headline, style="bold"))
+    _print(report.tables, report.notes, console)
+
+
+def _print(tables: Sequence[Table], notes: Sequence[str], console: Console) -> None:
+    for table in tables:
         shown = RichTable(title=Text(table.title), title_justify="left")
         for place, head in enumerate(table.heads):
             shown.add_column(Text(head), justify="left" if place < table.texts else "right", overflow="fold")
         for row in table.rows:
             shown.add_row(*map(Text, row))
         console.print(shown)
-    for note in report.setup.notes:
+    for note in notes:
         console.print(Text(f"- {note}"))
 
 

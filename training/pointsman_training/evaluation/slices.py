@@ -103,7 +103,8 @@ def _slice(trial: Trial, choice: npt.NDArray[np.intp], kind: str, name: str, row
 
 
 def mean_auc(chance: npt.NDArray[Any], scores: npt.NDArray[Any]) -> float:
-    """Return the mean AUC over models that both succeed and fail; NaN if none does."""
-    values = [auc(chance[:, column], scores[:, column]) for column in range(scores.shape[1])]
-    known = [value for value in values if np.isfinite(value)]
-    return float(np.mean(known)) if known else float("nan")
+    """Return the mean AUC over models that both succeed and fail, each on the prompts it has scores of; NaN if none."""
+    known = np.isfinite(scores)
+    values = [auc(chance[rows, column], scores[rows, column]) for column, rows in enumerate(known.T)]
+    defined = [value for value in values if np.isfinite(value)]
+    return float(np.mean(defined)) if defined else float("nan")

@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from pointsman_training.evaluation.bootstrap import Interval
 from pointsman_training.evaluation.report import Confusion, Report, RouterFigures
+from pointsman_training.evaluation.words import number as _n
+from pointsman_training.evaluation.words import signed as _signed
 
 
 @dataclass(frozen=True)
@@ -178,14 +179,3 @@ def _confusion(confusion: Confusion) -> Table:
             for label, row in zip(confusion.labels, confusion.mass, strict=True)
         ),
     )
-
-
-def _n(value: float, form: str = ".3f") -> str:
-    return format(value, form) if math.isfinite(value) else "–"
-
-
-def _signed(interval: Interval | None, digits: int = 3) -> str:
-    if interval is None:
-        return "–"
-    low, high = (_n(end, f"+.{digits}f") for end in (interval.low, interval.high))
-    return f"{_n(interval.value, f'+.{digits}f')} [{low}, {high}]{' *' if interval.excludes_zero else ''}"

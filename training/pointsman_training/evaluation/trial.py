@@ -28,25 +28,20 @@ _MIXES = 200
 
 
 @dataclass(frozen=True)
-class Trial:
-    """n prompts by m models: scores, real and expected costs in USD, the bundle's chances, and what it read.
+class Contest:
+    """n prompts by m models: scores, real and expected costs in USD, and Pointsman's chances.
 
-    `output_tokens` hold NaN where nothing was observed. `reference`, `strong` and `weak` are places of models.
-    `texts` is None where rows came without.
+    `reference`, `strong` and `weak` are places of models.
     """
 
     models: tuple[str, ...]
     examples: Examples
-    reading: Reading
     chance: Floats
     costs: Doubles
     expected_costs: Doubles
-    output_tokens: Floats
-    expected_tokens: Floats
     reference: int
     strong: int
     weak: int
-    texts: tuple[str, ...] | None = None
 
     @property
     def scores(self) -> Doubles:
@@ -63,6 +58,25 @@ class Trial:
         """Mean cost and quality of the reference."""
         cost, quality = self.singles
         return float(cost[self.reference]), float(quality[self.reference])
+
+
+@dataclass(frozen=True)
+class Trial(Contest):
+    """A contest of a bundle: what it read in the prompts, and tokens (n, m), NaN where nothing was observed.
+
+    `texts` is None where rows came without.
+    """
+
+    reading: Reading
+    output_tokens: Floats
+    expected_tokens: Floats
+    texts: tuple[str, ...] | None = None
+
+
+def cheapest_beside(reference: int, costs: Doubles) -> int:
+    """Return the place of the model that is cheapest on the whole, the reference aside; costs (n, m)."""
+    cost = costs.mean(axis=0)
+    return min((place for place in range(len(cost)) if place != reference), key=lambda place: float(cost[place]))
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,7 @@ class Route:
         return self.cost.mean(axis=0), self.quality.mean(axis=0)
 
 
-def routes(trial: Trial, train: Examples, seed: int, peers: Iterable[Baseline] = ()) -> Iterator[Route]:
+def routes(trial: Contest, train: Examples, seed: int, peers: Iterable[Baseline] = ()) -> Iterator[Route]:
     """Yield Pointsman, then every baseline and peer, then the oracle.
 
     All weigh quality against the same expected costs, save the oracle, which knows the real ones.
@@ -105,7 +119,7 @@ def chosen(chance: npt.NDArray[np.floating], costs: Doubles, price: float) -> np
     return np.asarray((chance - price * costs).argmax(axis=1))
 
 
-def dialled(trial: Trial, name: str, setting: str, chance: npt.NDArray[np.floating], costs: Doubles) -> Route:
+def dialled(trial: Contest, name: str, setting: str, chance: npt.NDArray[np.floating], costs: Doubles) -> Route:
     """Return the router that chooses by these chances and costs at each λ of `LAMBDAS`, paid at the real costs."""
     choice = np.stack([chosen(chance, costs, price) for price in LAMBDAS], axis=1)
     return Route(
@@ -114,24 +128,24 @@ def dialled(trial: Trial, name: str, setting: str, chance: npt.NDArray[np.floati
     )  # fmt: skip
 
 
-def _margin(trial: Trial, chance: npt.NDArray[np.floating]) -> Doubles:
+def _margin(trial: Contest, chance: npt.NDArray[np.floating]) -> Doubles:
     return np.asarray(chance[:, trial.strong] - chance[:, trial.weak], dtype=np.float64)
 
 
-def _blended(trial: Trial, name: str, setting: str, shares: Doubles) -> Route:
+def _blended(trial: Contest, name: str, setting: str, shares: Doubles) -> Route:
     """Return a router that draws a model by fixed shares (m, k), whatever the prompt."""
     nothing = np.zeros(len(trial.scores))
     return Route(name, setting, None, nothing, trial.scores @ shares, trial.costs @ shares)
 
 
-def _random_mix(trial: Trial) -> Route:
+def _random_mix(trial: Contest) -> Route:
     share = np.linspace(0, 1, _MIXES + 1)
     shares = np.zeros((len(trial.models), len(share)))
     shares[trial.strong], shares[trial.weak] = share, 1 - share
     return _blended(trial, RANDOM_MIX, f"{trial.models[trial.strong]}, {trial.models[trial.weak]}", shares)
 
 
-def _best_single(trial: Trial, train: Examples) -> Route:
+def _best_single(trial: Contest, train: Examples) -> Route:
     chance = model_means(train, trial.examples)
     best = int(chance[0].argmax())
     shares = np.eye(len(trial.models))[:, [best]]
@@ -139,7 +153,7 @@ def _best_single(trial: Trial, train: Examples) -> Route:
     return Route(single.name, single.setting, chance, single.margin, single.quality, single.cost)
 
 
-def _hull_of_singles(trial: Trial) -> Route:
+def _hull_of_singles(trial: Contest) -> Route:
     cost, quality = trial.singles
     corners = hull(cost, quality)[0]
     places = [int(np.flatnonzero(cost == corner)[quality[cost == corner].argmax()]) for corner in corners]

@@ -1,8 +1,11 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from pointsman.cli import main
 from pointsman.errors import InvalidFile, InvalidInput
+from pointsman_training.cli import evaluate as verb
 from pointsman_training.evaluation.perturbations import PERTURBATIONS
 from pointsman_training.evaluation.protocols.perturbation import MEAN, run
 from pointsman_training.evaluation.protocols.protocol import Inputs, Options
@@ -90,3 +93,15 @@ def test_a_line_that_is_no_translation_is_refused_by_its_number(line, words, tmp
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InvalidFile, match="can't be read"):
         read_translations([tmp_path / "none.jsonl"])
+
+
+def test_the_verb_runs_it_without_outcomes_and_prices(monkeypatch, trained, world, tmp_path, capsys):
+    entry = SimpleNamespace(name="evaluate", value="pointsman_training.cli.evaluate")
+    monkeypatch.setattr("pointsman.cli._module", lambda named, plugins: verb)
+    monkeypatch.setattr("pointsman.cli.entry_points", lambda group: [entry])
+    asked = ["evaluate", "--protocol", "perturbation", "--bundle", str(trained), "--json", str(tmp_path / "r.json")]
+    assert main([*asked, "--tasks", str(world.tasks), "--sample", "2"]) == 0
+    assert json.loads((tmp_path / "r.json").read_text())["texts"] == {"training tasks": 2}
+    assert "training tasks, profile deep" in capsys.readouterr().out
+    assert main([*asked, "--sample", "2"]) == 2
+    assert "--held-out-tasks" in capsys.readouterr().err

@@ -14,13 +14,14 @@ from pointsman import Decision, Router, load_fleet
 from pointsman.errors import InvalidInput
 from pointsman.prediction import read_bundle
 from pointsman.types import PROFILES
-from pointsman_training.evaluation.bootstrap import Interval, cluster_weights
+from pointsman_training.evaluation.bootstrap import cluster_weights
 from pointsman_training.evaluation.flips import COSTLY, Comparison, Shift, compare, mean_shift
 from pointsman_training.evaluation.perturbations import PERTURBATIONS, perturbed
 from pointsman_training.evaluation.protocols.protocol import Inputs, Options, ProtocolReport
 from pointsman_training.evaluation.tables import Table
 from pointsman_training.evaluation.texts import Texts, texts_of_sources, texts_of_tasks
 from pointsman_training.evaluation.translations import read_translations
+from pointsman_training.evaluation.words import ranged, signed
 from pointsman_training.outcomes import read_outcomes
 from pointsman_training.tasks import read_tasks
 
@@ -154,22 +155,16 @@ def _table(title: str, shifts: Sequence[Shift]) -> Table:
         title,
         ("kind", "change", "texts", "flips", "costly flips", "labels", "depths", "predicted quality", "utility lost",
          "real score lost"),
-        tuple(
-            (s.kind, s.change, f"{s.changed:,}", _share(s.flips), _share(s.costly_flips), _share(s.label_flips),
-             _share(s.depth_flips), _points(s.quality_change), _points(s.utility_lost), _points(s.quality_lost))
-            for s in shifts
-        ),
+        tuple((s.kind, s.change, f"{s.changed:,}", *_figures(s)) for s in shifts),
         texts=2,
     )  # fmt: skip
 
 
-def _share(interval: Interval) -> str:
-    if not np.isfinite(interval.value):
-        return "–"
-    return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
-
-
-def _points(interval: Interval | None) -> str:
-    if interval is None or not np.isfinite(interval.value):
-        return "–"
-    return f"{interval.value:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
+def _figures(shift: Shift) -> tuple[str, ...]:
+    shares = (shift.flips, shift.costly_flips, shift.label_flips, shift.depth_flips)
+    means = (shift.quality_change, shift.utility_lost)
+    return (
+        *(ranged(share, ".1%") for share in shares),
+        *(ranged(mean, "+.4f") for mean in means),
+        signed(shift.quality_lost, 4),
+    )

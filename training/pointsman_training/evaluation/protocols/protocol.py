@@ -3,19 +3,21 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from pointsman_training.crossfit import Depth
+from pointsman_training.evaluation.bootstrap import FEWEST_DRAWS
 from pointsman_training.evaluation.tables import Table
 from pointsman_training.pipeline import Run
 
-FEWEST_FOLDS = 2
+_CHEAP: Final = Run(folds=2)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Paths of outcomes, prices, labelled tasks and translations of them, and the bundle.
+    """Paths of outcomes, prices, labelled tasks and their translations, and the bundle.
 
     The bundle may be None: the one that comes along. Protocols that train take nothing but the encoder from it.
     """
@@ -24,8 +26,8 @@ class Inputs:
     prices: str | os.PathLike[str]
     tasks: Sequence[str | os.PathLike[str]] = ()
     held_out_tasks: Sequence[str | os.PathLike[str]] = ()
-    translations: Sequence[str | os.PathLike[str]] = ()
     bundle: str | os.PathLike[str] | None = None
+    translations: Sequence[str | os.PathLike[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,11 @@ class Options:
     """How to run a protocol; each reads what concerns it.
 
     `run` is how a training is done and holds the seed; `seeds` trainings are averaged; `sizes` are numbers of prompts;
-    `sample` is how many texts of each set are perturbed at most; `everywhere` leaves the held-out kind of task
-    out of all sources. None takes all sources, or all kinds of tasks.
+    `sample` is how many texts of each set are perturbed at most; `everywhere` leaves the held-out kind of task out of
+    all sources. None takes all sources, or all kinds of tasks.
     """
 
-    run: Run = Run(folds=FEWEST_FOLDS)  # noqa: RUF009 — a Run is frozen
+    run: Run = _CHEAP
     profile: Depth = "deep"
     source: str | None = None
     task_type: str | None = None
@@ -45,7 +47,7 @@ class Options:
     everywhere: bool = False
     seeds: int = 3
     sizes: tuple[int, ...] = (100, 1_000, 10_000)
-    draws: int = 2_000
+    draws: int = FEWEST_DRAWS
     sample: int = 500
     progress: Callable[[str], None] = lambda line: None
 
