@@ -21,7 +21,7 @@ from pointsman_training.evaluation.protocols.protocol import Inputs, Options, Pr
 from pointsman_training.evaluation.tables import Table
 from pointsman_training.evaluation.texts import Texts, texts_of_sources, texts_of_tasks
 from pointsman_training.evaluation.translations import read_translations
-from pointsman_training.evaluation.words import ranged, signed
+from pointsman_training.evaluation.words import number, ranged, signed
 from pointsman_training.outcomes import read_outcomes
 from pointsman_training.tasks import read_tasks
 
@@ -153,18 +153,11 @@ def _comparison(router: Router, texts: Texts, first: Sequence[Decision], changed
 def _table(title: str, shifts: Sequence[Shift]) -> Table:
     return Table(
         title,
-        ("kind", "change", "texts", "flips", "costly flips", "labels", "depths", "predicted quality", "utility lost",
-         "real score lost"),
-        tuple((s.kind, s.change, f"{s.changed:,}", *_figures(s)) for s in shifts),
-        texts=2,
+        ("change", "texts", "flips", "costly", "labels", "depths", "predicted quality", "utility lost", "score lost"),
+        tuple(
+            (s.change, f"{s.changed:,}", ranged(s.flips, ".1%"),
+             *(number(share.value, ".1%") for share in (s.costly_flips, s.label_flips, s.depth_flips)),
+             number(s.quality_change.value, "+.4f"), number(s.utility_lost.value, ".4f"), signed(s.quality_lost, 4))
+            for s in shifts
+        ),
     )  # fmt: skip
-
-
-def _figures(shift: Shift) -> tuple[str, ...]:
-    shares = (shift.flips, shift.costly_flips, shift.label_flips, shift.depth_flips)
-    means = (shift.quality_change, shift.utility_lost)
-    return (
-        *(ranged(share, ".1%") for share in shares),
-        *(ranged(mean, "+.4f") for mean in means),
-        signed(shift.quality_lost, 4),
-    )
