@@ -11,7 +11,7 @@ from rich.console import Console
 from pointsman.cli.files import STANDARD, check_output, write_whole
 from pointsman.cli.options import bundle_path, names
 from pointsman.errors import InvalidInput
-from pointsman_training.evaluation.protocols import IN_DISTRIBUTION, PROTOCOLS, Entry, protocol
+from pointsman_training.evaluation.protocols import IN_DISTRIBUTION, PROTOCOLS, Entry, runner
 
 _DEFAULTS: Final[dict[str, Any]] = {
     "split": "dev", "profile": "deep", "folds": 2, "seeds": 3, "sizes": (100, 1_000, 10_000),
@@ -150,6 +150,6 @@ def _protocol(args: argparse.Namespace, console: Console) -> bytes:
         progress=lambda line: Console(stderr=True).print(line, highlight=False, markup=False),
         **{name: getattr(args, name) for name in _PASSED},
     )
-    report = protocol(args.protocol)(inputs, options)
+    report = runner(args.protocol)(inputs, options)
     print_protocol(report, console)
     return report.to_json()

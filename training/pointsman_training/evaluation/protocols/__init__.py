@@ -71,7 +71,7 @@ PROTOCOLS: Final = {
 }
 
 
-def protocol(name: str) -> "Callable[[Inputs, Options], ProtocolReport]":
+def runner(name: str) -> "Callable[[Inputs, Options], ProtocolReport]":
     """Return the function that runs a protocol.
 
     Raises:

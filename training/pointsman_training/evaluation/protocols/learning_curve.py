@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from pointsman_training.evaluation.baselines import fitted_baselines
 from pointsman_training.evaluation.bootstrap import Interval, drawn_weights, of_draws, weighted_mean
 from pointsman_training.evaluation.figures import row_loss
+from pointsman_training.evaluation.plots import lines_svg
 from pointsman_training.evaluation.protocols.headlines import (
     HEADS,
     Headline,
@@ -34,6 +35,7 @@ from pointsman_training.metrics import Doubles
 from pointsman_training.network import Integers
 
 TOGETHER: Final = f"{POINTSMAN}, with the other sources"
+_DRAWN: Final = (POINTSMAN, TOGETHER, "kNN", "embedding, logistic")
 
 
 class Learner(msgspec.Struct, frozen=True):
@@ -97,6 +99,18 @@ class LearningCurve(ProtocolReport, frozen=True, kw_only=True, tag="learning-cur
                 texts=2,
             ),
         )
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """Log-loss by labelled prompts: Pointsman alone and with other sources, and two baselines."""
+        lines: dict[str, list[tuple[float, float]]] = {name: [] for name in _DRAWN}
+        for size in self.sizes:
+            for learner in size.learners:
+                if learner.name in lines:
+                    point = (float(np.mean(size.prompts)), learner.spread.mean.log_loss)
+                    lines[learner.name].append(point)
+        drawn = {name: line for name, line in lines.items() if line}
+        return {"learning-curve": lines_svg(drawn, "labelled prompts (logarithmic)", "log-loss on dev")}
 
 
 @dataclass(frozen=True)

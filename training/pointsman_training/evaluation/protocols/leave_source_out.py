@@ -17,6 +17,7 @@ from pointsman_training.crossfit import Depth
 from pointsman_training.evaluation.bootstrap import Interval, drawn_weights, of_draws, weighted_mean, weighted_spearman
 from pointsman_training.evaluation.figures import mean_prediction, row_loss
 from pointsman_training.evaluation.learners import column_means, neighbours
+from pointsman_training.evaluation.plots import intervals_svg
 from pointsman_training.evaluation.protocols.headlines import predicts
 from pointsman_training.evaluation.protocols.material import (
     TRAIN,
@@ -104,6 +105,12 @@ class LeaveSourceOut(ProtocolReport, frozen=True, kw_only=True, tag="leave-sourc
         """Sources, then judges on each, then the pair where it was scored."""
         pairs = [(held.source, held.pair) for held in self.sources if held.pair]
         return (_sources(self.sources), _judges_table(self.sources), *([pair_table("source", pairs)] if pairs else []))
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """Spearman by held-out source, with intervals."""
+        values = {held.source: held.difficulty_spearman for held in self.sources}
+        return {"leave-source-out": intervals_svg(values, "rank correlation of predicted with real difficulty")}
 
 
 def run(inputs: Inputs, options: Options) -> LeaveSourceOut:

@@ -98,7 +98,7 @@ def read_material(inputs: Inputs, run: Run) -> Material:
     bundle, outcomes, tasks = read_bundle(inputs.bundle), read_outcomes(inputs.outcomes), read_tasks(inputs.tasks)
     return Material(
         outcomes,
-        features_of(bundle, outcomes),
+        features_of(bundle, outcomes, run.cache),
         tasks,
         encoder_of_bundle(bundle).features(tasks.texts, cache=run.cache),
         read_prices(inputs.prices),
