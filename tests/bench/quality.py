@@ -27,6 +27,7 @@ from pointsman_training.pipeline import Run, train
 ROOT = Path(__file__).resolve().parents[2]
 OUTCOMES, PRICES = ROOT / "datasets" / "public", ROOT / "datasets" / "prices.csv"
 TASKS, HELD_OUT = ROOT / "datasets" / "tasks", ROOT / "datasets" / "tasks" / "held-out"
+TRANSLATIONS = ROOT / "datasets" / "translations.jsonl"
 CONSOLE = Console()
 
 
@@ -37,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> None:
     for directory in (saved, figures):
         directory.mkdir(parents=True, exist_ok=True)
     bundle = args.bundle or _trained(saved / "bundle")
-    inputs = Inputs([OUTCOMES], PRICES, [TASKS], [HELD_OUT], bundle)
+    inputs = Inputs([OUTCOMES], PRICES, [TASKS], [HELD_OUT], bundle, [TRANSLATIONS])
     options = Options(run=replace(Options().run, cache=saved / "cache"), seeds=args.seeds, progress=_say)
     for name in args.protocols or PROTOCOLS:
         _say(f"{name}: {PROTOCOLS[name].answers}")
@@ -72,7 +73,7 @@ def _trained(directory: Path) -> Path:
 def _measured(name: str, inputs: Inputs, options: Options) -> tuple[bytes, str, Mapping[str, str]]:
     """Return the report as JSON, its part of the page, and its drawings."""
     if name == IN_DISTRIBUTION:
-        report = evaluate(BundleInputs(inputs.bundle, inputs.outcomes, inputs.prices), Choice())
+        report = evaluate(BundleInputs(inputs.bundle, inputs.outcomes, inputs.prices, [HELD_OUT], [TASKS]), Choice())
         drawn = {"cost-quality": cost_quality_svg(report), "reliability": reliability_svg(report)}
         return report.to_json(), part(headline(report), tables(report), _links(drawn), report.setup.notes), drawn
     found = runner(name)(inputs, options)

@@ -46,11 +46,6 @@ PROTOCOLS: Final = {
             "tasks",
         ),
     ),
-    "perturbation": Entry(
-        "which decisions flip when texts are typed differently",
-        ("bundle", "tasks", "held_out_tasks", "translations", "sample", "draws"),
-        needs=(),
-    ),
     "leave-source-out": Entry("how well a source is predicted that training never saw", (*_RETRAINS, "source", "pair")),
     "leave-task-out": Entry(
         "how well a kind of task is predicted and routed that training never saw in its source",
@@ -67,6 +62,11 @@ PROTOCOLS: Final = {
     "seeds": Entry(
         "how much the figures change from one training to the next",
         ("bundle", "tasks", "held_out_tasks", "folds", "jobs", "cache", "seeds"),
+    ),
+    "perturbation": Entry(
+        "which decisions flip when texts are typed differently",
+        ("bundle", "tasks", "held_out_tasks", "translations", "sample", "draws"),
+        needs=(),
     ),
 }
 
