@@ -41,6 +41,7 @@ def confusion(name: str, truth: npt.NDArray[np.floating], predicted: Integers, b
         labels=COMPLEXITIES,
         mass=tuple(map(tuple, matrix.tolist())),
         accuracy=float(np.trace(matrix) / total),
+        greatest_accuracy=float(truth.max(axis=1).sum() / total),
         off_by_two=float((matrix[0, 2] + matrix[2, 0]) / total),
     )
 

@@ -159,7 +159,8 @@ class DefaultPolicy:
 class Confusion:
     """Complexity as it is (rows) and as predicted (columns): mass of prompts, of classes in the order of `labels`.
 
-    Where the truth is shares of classes, a prompt's mass is shared out; accuracy and off by two are of the whole mass.
+    Where the truth is shares of classes, a prompt's mass is shared out; accuracy and off by two are of the whole mass,
+    and nobody can reach more than `greatest_accuracy`.
     """
 
     by: str
@@ -168,6 +169,7 @@ class Confusion:
     labels: tuple[str, ...]
     mass: tuple[tuple[float, ...], ...]
     accuracy: float
+    greatest_accuracy: float
     off_by_two: float
 
 
