@@ -172,7 +172,8 @@ def _sources(report: Report) -> Table:
 def _confusion(confusion: Confusion) -> Table:
     return Table(
         f"{confusion.by}: complexity against {confusion.truth} ({confusion.prompts:,} prompts), "
-        f"accuracy {confusion.accuracy:.1%} of at most {confusion.greatest_accuracy:.1%}, off by two {confusion.off_by_two:.1%}",
+        f"accuracy {confusion.accuracy:.1%} of at most {confusion.greatest_accuracy:.1%}, "
+        f"off by two {confusion.off_by_two:.1%}",
         ("truly", *(f"predicted {label}" for label in confusion.labels)),
         tuple(
             (label, *(_n(mass, ".1f").removesuffix(".0") for mass in row))
