@@ -28,7 +28,7 @@ check: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python tests/bench/run.py
 
-# Every protocol of `pointsman evaluate` on datasets/public, written into docs/quality.md; hours on two cores.
+# Every protocol of `pointsman evaluate` on datasets/public, written into docs/quality.md: some 35 trainings.
 # One alone: make bench-quality PROTOCOLS=seeds
 bench-quality: .venv/.dev
 	$(BIN)/python tests/bench/quality.py $(PROTOCOLS)

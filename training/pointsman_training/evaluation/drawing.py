@@ -45,10 +45,12 @@ class Axes:
     is_log: bool
 
     def x(self, value: float) -> float:
+        """Return the pixel from the left."""
         at, left, right = (math.log(v) if self.is_log else v for v in (max(value, self.left), self.left, self.right))
         return LEFT + (WIDTH - LEFT - RIGHT) * (at - left) / (right - left)
 
     def y(self, value: float) -> float:
+        """Return the pixel from the top."""
         return TOP + (HEIGHT - TOP - BOTTOM) * (self.high - value) / (self.high - self.low)
 
     def path(self, points: Points) -> str:
