@@ -1,4 +1,4 @@
-# demo · test · check · bench · serve: each sets up what it needs, once, in .venv.
+# demo · test · check · bench · bench-quality · serve: each sets up what it needs, once, in .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 OUTCOMES ?= datasets/public
 DEMO_BUNDLE := out/demo
 
-.PHONY: demo serve test check bench bundle clean
+.PHONY: demo serve test check bench bench-quality bundle clean
 
 demo: .venv/.demo
 	$(BIN)/pointsman train --outcomes $(OUTCOMES) --tasks datasets/tasks --held-out-tasks datasets/tasks/held-out \
@@ -27,6 +27,11 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python tests/bench/run.py
+
+# Every protocol of `pointsman evaluate` on datasets/public, written into docs/quality.md: some 35 trainings.
+# One alone: make bench-quality PROTOCOLS=seeds
+bench-quality: .venv/.dev
+	$(BIN)/python tests/bench/quality.py $(PROTOCOLS)
 
 # The bundle in models/default: as the demo's, with more folds and networks, and the dev split learned from at last.
 bundle: .venv/.demo

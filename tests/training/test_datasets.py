@@ -8,6 +8,7 @@ import pytest
 
 from pointsman.prediction import FEATURE_VERSION
 from pointsman.types import COMPLEXITIES, TASK_TYPES
+from pointsman_training.evaluation.translations import read_translations
 from pointsman_training.outcomes import read_outcomes
 from pointsman_training.prices import read_prices
 from pointsman_training.tables import ROW_COLUMNS
@@ -124,3 +125,12 @@ def test_the_readme_names_every_source_file_with_its_licence():
         row = next(line for line in readme.splitlines() if line.startswith(f"| {path.stem} |") and "/" in line)
         assert any(licence in row for licence in ("Apache-2.0", "MIT", "CC BY 4.0"))
     assert "prices.csv" in readme and "agreement.json" in readme and "held-out" in readme
+
+
+def test_every_translation_is_of_a_held_out_task_and_every_language_has_the_same_ones(held_out):
+    ids = {task["id"] for tasks in held_out.values() for task in tasks}
+    translations = read_translations([DATASETS / "translations.jsonl"])
+    assert set(translations) == {"de", "fr", "es"}
+    assert all(set(by_id) == set(translations["de"]) <= ids for by_id in translations.values())
+    texts = [text for by_id in translations.values() for text in by_id.values()]
+    assert len(texts) == len(set(texts)) == 120

@@ -8,9 +8,11 @@ from pointsman.cli import main
 from pointsman.errors import InvalidInput, InvalidOutcomes, UnknownModel
 from pointsman.prediction import Predictor, read_bundle
 from pointsman_training.cli import evaluate as verb
+from pointsman_training.evaluation.complexity import against_labels
 from pointsman_training.evaluation.evaluate import Choice, Inputs, evaluate, unseen
 from pointsman_training.evaluation.reading import read_features
 from pointsman_training.evaluation.render import page_of
+from pointsman_training.tasks import read_tasks
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +58,33 @@ def test_the_first_value_of_every_interval_is_the_figure_itself(report):
 
 def test_slices_of_a_kind_share_out_all_prompts(report):
     kinds = {piece.kind for piece in report.slices}
-    assert kinds == {"all", "task type", "length", "characters", "predicted complexity", "novelty"}
+    assert kinds == {"all", "task type", "length", "characters", "language", "predicted complexity", "novelty"}
     for kind in kinds:
         assert sum(piece.prompts for piece in report.slices if piece.kind == kind) == report.setup.prompts
+
+
+def test_the_default_policy_spends_all_its_calls(report):
+    policy = report.policy
+    assert sum(policy.call_shares.values()) == pytest.approx(1)
+    assert list(policy.call_shares.values()) == sorted(policy.call_shares.values(), reverse=True)
+    assert 0 <= policy.entropy_bits <= np.log2(len(report.setup.models))
+    everything = next(piece for piece in report.slices if piece.kind == "all")
+    assert (policy.quality, policy.cost_usd) == pytest.approx((everything.quality, everything.cost_usd))
+
+
+def test_every_source_is_predicted_on_all_models_that_the_bundle_knows(report):
+    assert [(source.name, source.models) for source in report.sources] == [("office", 5), ("school", 6)]
+    assert all(0 < source.prediction.log_loss < 3 for source in report.sources)
+
+
+def test_complexity_is_compared_with_outcomes_and_with_labels_where_there_are_some(files, report, world):
+    assert [(c.truth, c.prompts) for c in report.complexity] == [
+        ("outcomes of weak, middling and strong models", report.setup.prompts)
+    ]
+    bundle = read_bundle(files.bundle)
+    labelled = against_labels(bundle, read_tasks([world.tasks]), "fast")
+    assert labelled.prompts == 90
+    assert [sum(row) for row in labelled.mass] == [30, 30, 30]
 
 
 def test_the_same_seed_gives_the_same_report(files, report):
@@ -123,10 +149,12 @@ class _Entry:
     name, value = "evaluate", "pointsman_training.cli.evaluate"
 
 
-def test_the_verb_writes_json_and_page(command, tmp_path, capsys):
-    assert command("--json", str(tmp_path / "r.json"), "--html", str(tmp_path / "r.html")) == 0
+def test_the_verb_writes_json_and_page(command, world, tmp_path, capsys):
+    written = ["--json", str(tmp_path / "r.json"), "--html", str(tmp_path / "r.html")]
+    assert command(*written, "--held-out-tasks", str(world.tasks)) == 0
     data = json.loads((tmp_path / "r.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert data["routers"][0]["name"] == "Pointsman"
+    assert [confusion["truth"] for confusion in data["complexity"]][1:] == ["labelled tasks"]
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
     assert "Pointsman minus baseline" in capsys.readouterr().out
 

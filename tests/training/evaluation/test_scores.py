@@ -117,3 +117,15 @@ def test_rank_correlation_of_a_constant_is_undefined():
 def test_token_error_is_a_median_over_known_lengths_only():
     actual = np.array([10.0, 20.0, np.nan, 0.0])
     assert scores.token_error(np.array([20.0, 20.0, 1.0, 1.0]), actual) == pytest.approx(np.log(2) / 2)
+
+
+def test_a_prompt_is_hard_where_someone_solves_it_but_at_most_a_fifth_does():
+    rows = np.array([[1, 0, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 0, 0, 1.0]])
+    assert scores.is_hard(rows).tolist() == [True, False, False, True]
+    assert scores.hard_recall(np.array([1, 0, 0, 0.0]), rows) == 0.5
+    assert np.isnan(scores.hard_recall(np.array([1.0]), rows[[2]]))
+
+
+@pytest.mark.parametrize(("shares", "bits"), [([1, 0], 0), ([0.5, 0.5], 1), ([0.25] * 4, 2), ([0.5, 0.25, 0.25], 1.5)])
+def test_entropy_by_hand(shares, bits):
+    assert scores.entropy(np.array(shares)) == pytest.approx(bits)

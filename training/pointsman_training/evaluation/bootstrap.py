@@ -8,11 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from pointsman_training.metrics import Doubles
 from pointsman_training.network import Integers
 
 LEVEL: Final = 0.95
+FEWEST_DRAWS: Final = 2_000
+"""Fewer make intervals unsteady."""
 _ROUNDING: Final = 1e-9
 _CELLS: Final = 4_000_000
 """Draws are taken so many at a time that no matrix of draws by rows has more cells."""
@@ -48,11 +51,35 @@ def interval(value: float, draws: Doubles) -> Interval:
     return Interval(value, float(low), float(high))
 
 
+def of_draws(values: Doubles) -> Interval:
+    """Return the interval of a statistic given on all rows first, then on every draw, (1 + draws,)."""
+    return interval(float(values[0]), values[1:])
+
+
+def drawn_weights(groups: npt.NDArray[np.str_], draws: int, rng: np.random.Generator) -> Doubles:
+    """Return weights (1 + draws, n): all rows once, then `cluster_weights`."""
+    return np.vstack([np.ones(len(groups)), cluster_weights(groups, draws, rng)])
+
+
 def weighted_mean(values: npt.NDArray[Any], weights: Doubles) -> Doubles:
     """Return the means of values (n,) or (n, k) in each draw: (draws,) or (draws, k)."""
     total = weights.sum(axis=1)
     means: Doubles = (weights @ values) / (total if values.ndim == 1 else total[:, np.newaxis])
     return means
+
+
+def weighted_spearman(left: npt.NDArray[Any], right: npt.NDArray[Any], weights: Doubles) -> Doubles:
+    """Return the correlation of ranks (n,) in each draw; ranks are of all rows. NaN where one side is constant."""
+    first, second = rankdata(left), rankdata(right)
+    first, second = first - first.mean(), second - second.mean()
+    a, b, aa, bb, ab = (
+        weighted_mean(part, weights) for part in (first, second, first * first, second * second, first * second)
+    )
+    variance = (aa - a * a) * (bb - b * b)
+    correlations: Doubles = np.divide(
+        ab - a * b, np.sqrt(np.maximum(variance, 0)), out=np.full(len(weights), np.nan), where=variance > _ROUNDING
+    )
+    return correlations
 
 
 def weighted_apgr(margin: npt.NDArray[Any], gain: npt.NDArray[Any], weights: Doubles) -> Doubles:

@@ -1,7 +1,7 @@
 """The recipe: a bundle and outcomes in, one report out."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,10 +11,13 @@ from threadpoolctl import threadpool_limits
 from pointsman.errors import InvalidInput
 from pointsman.prediction import Bundle, Manifest, measured_table, read_bundle
 from pointsman.prediction.predictor import Depth
-from pointsman_training.evaluation.baselines import Examples
+from pointsman_training.evaluation.baselines import Baseline, Examples
+from pointsman_training.evaluation.bootstrap import FEWEST_DRAWS
+from pointsman_training.evaluation.complexity import against_labels, against_outcomes
 from pointsman_training.evaluation.figures import compare, line, model_figures, prediction, router_figures
+from pointsman_training.evaluation.peers import NO_TEXTS, Peer, installed_peers, peer_baselines, peer_complexity
 from pointsman_training.evaluation.reading import features_of, read_features
-from pointsman_training.evaluation.report import Bin, Report, Setup
+from pointsman_training.evaluation.report import Bin, Confusion, Report, Setup
 from pointsman_training.evaluation.rows import (
     ALL,
     Fleet,
@@ -26,24 +29,30 @@ from pointsman_training.evaluation.rows import (
     taken,
 )
 from pointsman_training.evaluation.scores import reliability, spearman, token_error
-from pointsman_training.evaluation.slices import slices
-from pointsman_training.evaluation.trial import Trial, routes
+from pointsman_training.evaluation.slices import default_policy, slices
+from pointsman_training.evaluation.sources import source_figures
+from pointsman_training.evaluation.trial import Trial, cheapest_beside, routes
 from pointsman_training.metrics import Doubles
 from pointsman_training.outcomes import Outcomes, read_outcomes
 from pointsman_training.prices import read_prices
+from pointsman_training.tasks import read_tasks
 
 SPLIT_CHOICES: Final = ("dev", "train", ALL)
-FEWEST_DRAWS: Final = 2_000
 _FEW_PROMPTS: Final = 500
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Paths: the bundle (None: the one that comes along), outcomes, and prices."""
+    """Paths: the bundle (None: the one that comes along), outcomes, prices, and labelled tasks.
+
+    Complexity is measured on the held-out ones; peers' tiers are read as complexities as is best on the other ones.
+    """
 
     bundle: str | os.PathLike[str] | None
     outcomes: Sequence[str | os.PathLike[str]]
     prices: str | os.PathLike[str]
+    held_out_tasks: Sequence[str | os.PathLike[str]] = ()
+    tasks: Sequence[str | os.PathLike[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -69,9 +78,10 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
     fleet = fleet_of(bundle.manifest, outcomes, read_prices(inputs.prices), source, choice.models)
     selection = select(outcomes, fleet, source, choice.split)
     trial, train, without_tokens = _trial(bundle, outcomes, fleet, selection, choice)
+    peers, absence = installed_peers()
 
     with threadpool_limits(1):  # the arrays are small: more threads wait for each other, and change last digits
-        routers = list(routes(trial, train, seed))
+        routers = list(routes(trial, train, seed, _peers(peers, outcomes, selection, train)))
         standing, differences = compare(trial, routers, draws, np.random.default_rng(seed))
     flat_chance, flat_scores = trial.chance.ravel(), trial.scores.ravel()
     bins = reliability(flat_chance, flat_scores)
@@ -93,7 +103,10 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
             draws=draws,
             seed=seed,
             trade_usd=bundle.manifest.trade_usd,
-            notes=_notes(selection, choice.split, is_unseen, without_tokens),
+            notes=(
+                *_notes(selection, choice.split, is_unseen, without_tokens),
+                *([NO_TEXTS] if outcomes.texts is None else [absence] if absence else []),
+            ),
         ),
         pooled=prediction(flat_chance, flat_scores),
         token_error=token_error(trial.expected_tokens.ravel(), trial.output_tokens.ravel()),
@@ -103,9 +116,31 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
         routers=router_figures(trial, routers),
         lines=tuple(map(line, routers)),
         slices=slices(trial, bundle.manifest.trade_usd),
+        policy=default_policy(trial, bundle.manifest.trade_usd),
+        complexity=(
+            *against_outcomes(outcomes, selection.measured, trial.reading.complexity),
+            *_complexity(bundle, inputs, choice.profile, peers),
+        ),
+        sources=tuple(source_figures(bundle, outcomes, choice.split, choice.profile)),
         standing=standing,
         differences=differences,
     )
+
+
+def _peers(peers: Sequence[Peer], outcomes: Outcomes, selection: Selection, train: Examples) -> Iterable[Baseline]:
+    if outcomes.texts is None:
+        return ()
+    learned, fresh = ([outcomes.texts[row] for row in rows] for rows in (selection.learned, selection.measured))
+    return peer_baselines(peers, (learned, train.scores), fresh)
+
+
+def _complexity(bundle: Bundle, inputs: Inputs, depth: Depth, peers: Sequence[Peer]) -> Iterator[Confusion]:
+    """Yield how the bundle labels the held-out tasks, and how peers do where there are tasks to read their tiers by."""
+    if inputs.held_out_tasks:
+        held_out = read_tasks(inputs.held_out_tasks)
+        yield against_labels(bundle, held_out, depth)
+        if inputs.tasks:
+            yield from peer_complexity(peers, read_tasks(inputs.tasks), held_out)
 
 
 def unseen(manifest: Manifest, outcomes: Outcomes, split: str) -> bool | None:
@@ -152,13 +187,14 @@ def _trial(
         reference=reference,
         strong=strong,
         weak=weak,
+        texts=None if home.texts is None else tuple(home.texts[row] for row in fresh),
     )
     return trial, train, tuple(fleet.models[place] for place in without)
 
 
 def _places(models: tuple[str, ...], costs: Doubles, examples: Examples, choice: Choice) -> tuple[int, int, int]:
     """Return where the reference, the strong and the weak model stand; the wanted ones, else best and cheapest."""
-    quality, cost = examples.scores.mean(axis=0, dtype=np.float64), costs.mean(axis=0)
+    quality = examples.scores.mean(axis=0, dtype=np.float64)
     named = [] if choice.reference is None else [("--baseline", choice.reference)]
     named += [("--pair", name) for name in choice.pair or ()]
     for option, name in named:
@@ -168,8 +204,7 @@ def _places(models: tuple[str, ...], costs: Doubles, examples: Examples, choice:
     if choice.pair:
         strong, weak = map(models.index, choice.pair)
     else:
-        strong = reference
-        weak = min((place for place in range(len(models)) if place != strong), key=lambda place: float(cost[place]))
+        strong, weak = reference, cheapest_beside(reference, costs)
     if strong == weak or quality[strong] <= quality[weak]:
         raise InvalidInput(
             f"The pair is {models[strong]} (mean score {quality[strong]:.3f}) against {models[weak]} "

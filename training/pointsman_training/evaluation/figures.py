@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from pointsman_training.evaluation.baselines import ORACLE
 from pointsman_training.evaluation.bootstrap import (
-    Interval,
-    cluster_weights,
-    interval,
+    drawn_weights,
+    of_draws,
     weighted_apgr,
     weighted_mean,
     weighted_relative_cost,
@@ -43,7 +42,7 @@ from pointsman_training.evaluation.scores import (
     token_error,
 )
 from pointsman_training.evaluation.slices import mean_auc
-from pointsman_training.evaluation.trial import Route, Trial
+from pointsman_training.evaluation.trial import Contest, Route, Trial
 from pointsman_training.metrics import Doubles, auc, log_loss
 
 Array = npt.NDArray[Any]
@@ -58,8 +57,9 @@ def prediction(chance: Array, scores: Array) -> Prediction:
 
 
 def mean_prediction(chance: Array, scores: Array) -> Prediction:
-    """Return the means over models of the figures of chances and scores (n, m)."""
-    each = [prediction(chance[:, column], scores[:, column]) for column in range(scores.shape[1])]
+    """Return the means over models of the figures of chances and scores (n, m), each where it has scores."""
+    known = np.isfinite(scores)
+    each = [prediction(chance[rows, column], scores[rows, column]) for column, rows in enumerate(known.T) if rows.any()]
     return Prediction(
         log_loss=float(np.mean([one.log_loss for one in each])),
         brier=float(np.mean([one.brier for one in each])),
@@ -83,7 +83,7 @@ def model_figures(trial: Trial) -> tuple[ModelFigures, ...]:
     )
 
 
-def router_figures(trial: Trial, routes: Sequence[Route]) -> tuple[RouterFigures, ...]:
+def router_figures(trial: Contest, routes: Sequence[Route]) -> tuple[RouterFigures, ...]:
     """Return the figures of every router; the oracle must be among them."""
     strong, weak = trial.scores[:, trial.strong], trial.scores[:, trial.weak]
     oracle = next(route for route in routes if route.name == ORACLE)
@@ -91,7 +91,7 @@ def router_figures(trial: Trial, routes: Sequence[Route]) -> tuple[RouterFigures
     return tuple(_router(trial, route, ceiling) for route in routes)
 
 
-def _router(trial: Trial, route: Route, ceiling: float) -> RouterFigures:
+def _router(trial: Contest, route: Route, ceiling: float) -> RouterFigures:
     curve = pair_curve(route.margin, trial.scores[:, trial.strong], trial.scores[:, trial.weak])
     cost, quality = route.points
     least, most = float(trial.singles[0].min()), float(trial.singles[0].max())
@@ -144,45 +144,42 @@ class _Drawn:
 
 
 def compare(
-    trial: Trial, routes: Sequence[Route], draws: int, rng: np.random.Generator
+    trial: Contest, routes: Sequence[Route], draws: int, rng: np.random.Generator
 ) -> tuple[Standing, tuple[Difference, ...]]:
     """Return the intervals of the first router's figures, and of its differences to each of the others.
 
     The reference stays the same model in every draw.
     """
-    weights = np.vstack([np.ones(len(trial.scores)), cluster_weights(trial.examples.groups, draws, rng)])
+    weights = drawn_weights(trial.examples.groups, draws, rng)
     first, *others = (_drawn(trial, route, weights) for route in routes)
     if first.log_loss is None:
         raise AssertionError("the first router predicts nothing")
-    standing = Standing(_interval(first.log_loss), _interval(first.apgr), *map(_interval, first.costs))
+    standing = Standing(of_draws(first.log_loss), of_draws(first.apgr), *map(of_draws, first.costs))
     differences = tuple(
         Difference(
             route.name,
-            None if other.log_loss is None else _interval(first.log_loss - other.log_loss),
-            _interval(first.apgr - other.apgr),
-            _interval(first.costs[1] - other.costs[1]),
+            None if other.log_loss is None else of_draws(first.log_loss - other.log_loss),
+            of_draws(first.apgr - other.apgr),
+            of_draws(first.costs[1] - other.costs[1]),
         )
         for route, other in zip(routes[1:], others, strict=True)
     )
     return standing, differences
 
 
-def _interval(values: Doubles) -> Interval:
-    return interval(float(values[0]), values[1:])
-
-
-def _drawn(trial: Trial, route: Route, weights: Doubles) -> _Drawn:
+def _drawn(trial: Contest, route: Route, weights: Doubles) -> _Drawn:
     gain = trial.scores[:, trial.strong] - trial.scores[:, trial.weak]
     reference = tuple(weighted_mean(part[:, trial.reference], weights) for part in (trial.costs, trial.scores))
     cost, quality = (weighted_mean(part, weights) for part in (route.cost, route.quality))
     return _Drawn(
-        None if route.chance is None else weighted_mean(_row_loss(route.chance, trial.scores), weights),
+        None if route.chance is None else weighted_mean(row_loss(route.chance, trial.scores), weights),
         weighted_apgr(route.margin, gain, weights),
         tuple(weighted_relative_cost(cost, quality, share, (reference[0], reference[1])) for share in SHARES),
     )
 
 
-def _row_loss(chance: Array, scores: Doubles) -> Doubles:
+def row_loss(chance: Array, scores: Doubles) -> Doubles:
+    """Return the cross-entropy of each prompt, the mean over its models with a score: (n, m) → (n,)."""
     p = np.clip(chance.astype(np.float64), 1e-4, 1 - 1e-4)
-    loss: Doubles = -(scores * np.log(p) + (1 - scores) * np.log(1 - p)).mean(axis=1)
+    loss: Doubles = np.nanmean(-(scores * np.log(p) + (1 - scores) * np.log(1 - p)), axis=1)
     return loss

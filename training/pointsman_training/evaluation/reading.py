@@ -1,6 +1,7 @@
 """What a bundle says about outcomes: its own graph, fed with texts' features or with feature rows."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -20,15 +21,17 @@ from pointsman_training.tables import Features
 _ROWS_PER_RUN: Final = 512
 
 
-def features_of(bundle: Bundle, outcomes: Outcomes) -> Features:
+def features_of(bundle: Bundle, outcomes: Outcomes, cache: Path | None = None) -> Features:
     """Return the features of outcomes through the bundle's encoder; feature rows must have been made with it.
+
+    Embeddings of texts are kept in the directory `cache`.
 
     Raises:
         InvalidOutcomes: they were made with another.
     """
     encoder = encoder_of_bundle(bundle)
     if outcomes.features is None:
-        return encoder.features(outcomes.texts or ())
+        return encoder.features(outcomes.texts or (), cache=cache)
     if outcomes.encoder != (encoder.spec.model, encoder.spec.layer):
         raise InvalidOutcomes(
             f"The feature rows were made with the encoder {outcomes.encoder}; the bundle has "

@@ -139,6 +139,53 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class DefaultPolicy:
+    """What the bundle's own dial gets: mean score and cost, and the share of calls of each model, greatest first.
+
+    `entropy_bits` is of these shares; `hard_recall` the share it solves of the `hard_prompts`, which some model solves,
+    but at most a fifth of them.
+    """
+
+    quality: float
+    cost_usd: float
+    call_shares: dict[str, float]
+    entropy_bits: float
+    hard_prompts: int
+    hard_recall: float
+    reference_hard_recall: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Complexity as it is (rows) and as predicted (columns): mass of prompts, of classes in the order of `labels`.
+
+    Where the truth is shares of classes, a prompt's mass is shared out; accuracy and off by two are of the whole mass,
+    and nobody can reach more than `greatest_accuracy`.
+    """
+
+    by: str
+    truth: str
+    prompts: int
+    labels: tuple[str, ...]
+    mass: tuple[tuple[float, ...], ...]
+    accuracy: float
+    greatest_accuracy: float
+    off_by_two: float
+
+
+@dataclass(frozen=True)
+class SourceFigures:
+    """One source: prediction of all models that it has in common with the bundle, cells pooled."""
+
+    name: str
+    prompts: int
+    models: int
+    mean_score: float
+    prediction: Prediction
+    difficulty_spearman: float
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything; Pointsman is the first of `routers`."""
 
@@ -151,6 +198,9 @@ class Report:
     routers: tuple[RouterFigures, ...]
     lines: tuple[Line, ...]
     slices: tuple[Slice, ...]
+    policy: DefaultPolicy
+    complexity: tuple[Confusion, ...]
+    sources: tuple[SourceFigures, ...]
     standing: Standing
     differences: tuple[Difference, ...]
 

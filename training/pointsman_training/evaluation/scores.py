@@ -15,6 +15,9 @@ from pointsman_training.metrics import ECE_BINS, Doubles
 
 Array = npt.NDArray[Any]
 
+HARD_SHARE: Final = 0.2
+"""A prompt is hard where at most this share of the models solves it."""
+
 _ROUNDING: Final = 1e-9
 """Two means that differ by less are the same: a target met exactly counts as met."""
 
@@ -146,6 +149,25 @@ def gap_to_oracle(achieved: Array, best: Array, datasets: Array) -> float:
         if best[rows].sum() > 0:
             gaps.append(1 - achieved[rows].sum() / best[rows].sum())
     return float(np.mean(gaps)) if gaps else float("nan")
+
+
+def is_hard(scores: Array, most: float = HARD_SHARE) -> npt.NDArray[np.bool_]:
+    """Return which prompts some model solves, but at most a share `most` of them; scores (n, m), solved above 0.5."""
+    share = (scores > 0.5).mean(axis=1)
+    hard: npt.NDArray[np.bool_] = (share > 0) & (share <= most + _ROUNDING)
+    return hard
+
+
+def hard_recall(achieved: Array, scores: Array, most: float = HARD_SHARE) -> float:
+    """Return the share of hard prompts that the chosen models, with scores `achieved` (n,), solve; NaN without any."""
+    hard = is_hard(scores, most)
+    return float((achieved[hard] > 0.5).mean()) if hard.any() else float("nan")
+
+
+def entropy(shares: Array) -> float:
+    """Return the entropy in bits of shares that add up to 1: 0 where one has all, log2(k) where k have the same."""
+    positive = shares[shares > 0].astype(np.float64)
+    return float(max(0.0, -(positive * np.log2(positive)).sum()))
 
 
 def brier(chance: Array, scores: Array) -> float:

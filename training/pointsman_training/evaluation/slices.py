@@ -8,7 +8,9 @@ import numpy.typing as npt
 
 from pointsman.prediction import FEATURE_NAMES
 from pointsman.types import COMPLEXITIES
-from pointsman_training.evaluation.report import Slice
+from pointsman_training.evaluation.languages import language_of
+from pointsman_training.evaluation.report import DefaultPolicy, Slice
+from pointsman_training.evaluation.scores import entropy, hard_recall, is_hard
 from pointsman_training.evaluation.trial import Trial, chosen
 from pointsman_training.metrics import auc, log_loss, mean_over_models
 
@@ -31,6 +33,23 @@ def slices(trial: Trial, trade_usd: float) -> tuple[Slice, ...]:
     )
 
 
+def default_policy(trial: Trial, trade_usd: float) -> DefaultPolicy:
+    """Return what the policy that takes quality − cost / `trade_usd` gets on all rows."""
+    choice = chosen(trial.chance, trial.expected_costs, 1 / trade_usd)
+    rows = np.arange(len(choice))
+    achieved = trial.scores[rows, choice]
+    shares = np.bincount(choice, minlength=len(trial.models)) / len(choice)
+    return DefaultPolicy(
+        quality=float(achieved.mean()),
+        cost_usd=float(trial.costs[rows, choice].mean()),
+        call_shares={trial.models[place]: float(shares[place]) for place in np.argsort(-shares, kind="stable")},
+        entropy_bits=entropy(shares),
+        hard_prompts=int(is_hard(trial.scores).sum()),
+        hard_recall=hard_recall(achieved, trial.scores),
+        reference_hard_recall=hard_recall(trial.scores[:, trial.reference], trial.scores),
+    )
+
+
 def kinds_of(trial: Trial) -> Iterator[tuple[str, Labels]]:
     """Yield each way to slice, with the label of every prompt."""
     counts = trial.examples.counts
@@ -38,6 +57,8 @@ def kinds_of(trial: Trial) -> Iterator[tuple[str, Labels]]:
     yield "length", quartiles(np.expm1(counts[:, FEATURE_NAMES.index("characters")]), "{:,.0f} characters")
     is_foreign = counts[:, FEATURE_NAMES.index("non_ascii_share")] > 0
     yield "characters", np.where(is_foreign, "some not ASCII", "ASCII only")
+    if trial.texts is not None:
+        yield "language", np.array([language_of(text) for text in trial.texts])
     yield "predicted complexity", np.array(COMPLEXITIES)[trial.reading.complexity.argmax(axis=1)]
     yield "novelty", quartiles(trial.reading.novelty, "{:.2f}")
 
@@ -82,7 +103,8 @@ def _slice(trial: Trial, choice: npt.NDArray[np.intp], kind: str, name: str, row
 
 
 def mean_auc(chance: npt.NDArray[Any], scores: npt.NDArray[Any]) -> float:
-    """Return the mean AUC over models that both succeed and fail; NaN if none does."""
-    values = [auc(chance[:, column], scores[:, column]) for column in range(scores.shape[1])]
-    known = [value for value in values if np.isfinite(value)]
-    return float(np.mean(known)) if known else float("nan")
+    """Return the mean AUC over models that both succeed and fail, each on the prompts it has scores of; NaN if none."""
+    known = np.isfinite(scores)
+    values = [auc(chance[rows, column], scores[rows, column]) for column, rows in enumerate(known.T)]
+    defined = [value for value in values if np.isfinite(value)]
+    return float(np.mean(defined)) if defined else float("nan")

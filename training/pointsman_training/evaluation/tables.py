@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from pointsman_training.evaluation.bootstrap import Interval
-from pointsman_training.evaluation.report import Report, RouterFigures
+from pointsman_training.evaluation.report import Confusion, Report, RouterFigures
+from pointsman_training.evaluation.words import number as _n
+from pointsman_training.evaluation.words import signed as _signed
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def tables(report: Report) -> tuple[Table, ...]:
     """Return all tables, in the order in which they are read."""
     return (
         _routing(report), _pools(report), _differences(report), _standing(report), _prediction(report),
-        _models(report), _reliability(report), _slices(report),
+        _models(report), _reliability(report), _slices(report), _policy(report),
+        *([_sources(report)] if report.sources else []), *map(_confusion, report.complexity),
     )  # fmt: skip
 
 
@@ -143,12 +145,38 @@ def _slices(report: Report) -> Table:
     )  # fmt: skip
 
 
-def _n(value: float, form: str = ".3f") -> str:
-    return format(value, form) if math.isfinite(value) else "–"
+def _policy(report: Report) -> Table:
+    policy = report.policy
+    return Table(
+        f"The default policy: score {_n(policy.quality)} at ${_n(policy.cost_usd * 1000)} per 1,000 tasks; call shares "
+        f"have an entropy of {_n(policy.entropy_bits, '.2f')} bits. Of the {policy.hard_prompts:,} prompts that at "
+        f"most a fifth of the models solves, it solves {_n(policy.hard_recall, '.1%')}, the reference "
+        f"{_n(policy.reference_hard_recall, '.1%')}",
+        ("model", "share of calls"),
+        tuple((model, _n(share, ".1%")) for model, share in policy.call_shares.items()),
+    )
 
 
-def _signed(interval: Interval | None, digits: int = 3) -> str:
-    if interval is None:
-        return "–"
-    low, high = (_n(end, f"+.{digits}f") for end in (interval.low, interval.high))
-    return f"{_n(interval.value, f'+.{digits}f')} [{low}, {high}]{' *' if interval.excludes_zero else ''}"
+def _sources(report: Report) -> Table:
+    return Table(
+        "Prediction by source: all its models that the bundle knows, cells pooled",
+        ("source", "prompts", "models", "mean score", "log-loss", "Brier", "ECE", "AUC", "Spearman with difficulty"),
+        tuple(
+            (s.name, f"{s.prompts:,}", str(s.models), _n(s.mean_score), _n(s.prediction.log_loss, ".4f"),
+             _n(s.prediction.brier, ".4f"), _n(s.prediction.ece), _n(s.prediction.auc), _n(s.difficulty_spearman))
+            for s in report.sources
+        ),
+    )  # fmt: skip
+
+
+def _confusion(confusion: Confusion) -> Table:
+    return Table(
+        f"{confusion.by}: complexity against {confusion.truth} ({confusion.prompts:,} prompts), "
+        f"accuracy {confusion.accuracy:.1%} of at most {confusion.greatest_accuracy:.1%}, "
+        f"off by two {confusion.off_by_two:.1%}",
+        ("truly", *(f"predicted {label}" for label in confusion.labels)),
+        tuple(
+            (label, *(_n(mass, ".1f").removesuffix(".0") for mass in row))
+            for label, row in zip(confusion.labels, confusion.mass, strict=True)
+        ),
+    )

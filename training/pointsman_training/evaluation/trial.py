@@ -1,7 +1,8 @@
 """The measured rows as arrays, and routers on them: what each would score and cost at every point of its dial."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from pointsman_training.evaluation.baselines import (
     HULL_OF_SINGLES,
     ORACLE,
     RANDOM_MIX,
+    Baseline,
     Examples,
     fitted_baselines,
     mixture,
@@ -26,20 +28,17 @@ _MIXES = 200
 
 
 @dataclass(frozen=True)
-class Trial:
-    """n prompts by m models: scores, real and expected costs in USD, the bundle's chances, and what it read.
+class Contest:
+    """n prompts by m models: scores, real and expected costs in USD, and Pointsman's chances.
 
-    `output_tokens` hold NaN where nothing was observed. `reference`, `strong` and `weak` are places of models.
+    `reference`, `strong` and `weak` are places of models.
     """
 
     models: tuple[str, ...]
     examples: Examples
-    reading: Reading
     chance: Floats
     costs: Doubles
     expected_costs: Doubles
-    output_tokens: Floats
-    expected_tokens: Floats
     reference: int
     strong: int
     weak: int
@@ -62,6 +61,25 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Trial(Contest):
+    """A contest of a bundle: what it read in the prompts, and tokens (n, m), NaN where nothing was observed.
+
+    `texts` is None where rows came without.
+    """
+
+    reading: Reading
+    output_tokens: Floats
+    expected_tokens: Floats
+    texts: tuple[str, ...] | None = None
+
+
+def cheapest_beside(reference: int, costs: Doubles) -> int:
+    """Return the place of the model that is cheapest on the whole, the reference aside; costs (n, m)."""
+    cost = costs.mean(axis=0)
+    return min((place for place in range(len(cost)) if place != reference), key=lambda place: float(cost[place]))
+
+
+@dataclass(frozen=True)
 class Route:
     """One router: expected score and cost of every prompt at each of k points of its dial, (n, k).
 
@@ -81,13 +99,16 @@ class Route:
         return self.cost.mean(axis=0), self.quality.mean(axis=0)
 
 
-def routes(trial: Trial, train: Examples, seed: int) -> Iterator[Route]:
-    """Yield Pointsman, then every baseline. All weigh quality against the same expected costs, save the oracle."""
+def routes(trial: Contest, train: Examples, seed: int, peers: Iterable[Baseline] = ()) -> Iterator[Route]:
+    """Yield Pointsman, then every baseline and peer, then the oracle.
+
+    All weigh quality against the same expected costs, save the oracle, which knows the real ones.
+    """
     yield dialled(trial, POINTSMAN, "", trial.chance, trial.expected_costs)
     yield _random_mix(trial)
     yield _best_single(trial, train)
     yield _hull_of_singles(trial)
-    for baseline in fitted_baselines(train, trial.examples, seed):
+    for baseline in chain(fitted_baselines(train, trial.examples, seed), peers):
         yield dialled(trial, baseline.name, baseline.setting, baseline.chance, trial.expected_costs)
     oracle = dialled(trial, ORACLE, "knows scores and costs", trial.scores, trial.costs)
     yield Route(oracle.name, oracle.setting, None, oracle.margin, oracle.quality, oracle.cost)
@@ -98,7 +119,7 @@ def chosen(chance: npt.NDArray[np.floating], costs: Doubles, price: float) -> np
     return np.asarray((chance - price * costs).argmax(axis=1))
 
 
-def dialled(trial: Trial, name: str, setting: str, chance: npt.NDArray[np.floating], costs: Doubles) -> Route:
+def dialled(trial: Contest, name: str, setting: str, chance: npt.NDArray[np.floating], costs: Doubles) -> Route:
     """Return the router that chooses by these chances and costs at each λ of `LAMBDAS`, paid at the real costs."""
     choice = np.stack([chosen(chance, costs, price) for price in LAMBDAS], axis=1)
     return Route(
@@ -107,24 +128,24 @@ def dialled(trial: Trial, name: str, setting: str, chance: npt.NDArray[np.floati
     )  # fmt: skip
 
 
-def _margin(trial: Trial, chance: npt.NDArray[np.floating]) -> Doubles:
+def _margin(trial: Contest, chance: npt.NDArray[np.floating]) -> Doubles:
     return np.asarray(chance[:, trial.strong] - chance[:, trial.weak], dtype=np.float64)
 
 
-def _blended(trial: Trial, name: str, setting: str, shares: Doubles) -> Route:
+def _blended(trial: Contest, name: str, setting: str, shares: Doubles) -> Route:
     """Return a router that draws a model by fixed shares (m, k), whatever the prompt."""
     nothing = np.zeros(len(trial.scores))
     return Route(name, setting, None, nothing, trial.scores @ shares, trial.costs @ shares)
 
 
-def _random_mix(trial: Trial) -> Route:
+def _random_mix(trial: Contest) -> Route:
     share = np.linspace(0, 1, _MIXES + 1)
     shares = np.zeros((len(trial.models), len(share)))
     shares[trial.strong], shares[trial.weak] = share, 1 - share
     return _blended(trial, RANDOM_MIX, f"{trial.models[trial.strong]}, {trial.models[trial.weak]}", shares)
 
 
-def _best_single(trial: Trial, train: Examples) -> Route:
+def _best_single(trial: Contest, train: Examples) -> Route:
     chance = model_means(train, trial.examples)
     best = int(chance[0].argmax())
     shares = np.eye(len(trial.models))[:, [best]]
@@ -132,7 +153,7 @@ def _best_single(trial: Trial, train: Examples) -> Route:
     return Route(single.name, single.setting, chance, single.margin, single.quality, single.cost)
 
 
-def _hull_of_singles(trial: Trial) -> Route:
+def _hull_of_singles(trial: Contest) -> Route:
     cost, quality = trial.singles
     corners = hull(cost, quality)[0]
     places = [int(np.flatnonzero(cost == corner)[quality[cost == corner].argmax()]) for corner in corners]
