@@ -245,6 +245,7 @@ def test_the_same_seed_gives_the_same_report(inputs, options, reports):
             "--source is 'nowhere'; expected one of office, school",
         ),
         ("leave-task-out", {}, InvalidOutcomes, "No kind of task of 'school' has 200 prompts"),
+        ("learning-curve", {"sizes": (20, 100)}, InvalidInput, "--sizes has 20; expected at least 30 prompts"),
         ("pair", {}, InvalidInput, "no source 'routellm'; name one of office, school with --source"),
         (
             "pair",
