@@ -171,8 +171,8 @@ def _same_contest(lessons: Sequence[_Lesson]) -> Contest:
     for lesson in lessons:
         if missing := sorted(set(first.models) ^ set(lesson.contest.models)):
             raise InvalidOutcomes(
-                f"A part of {lesson.prompts:,} prompts lacks scores of {missing[0]!r}, others have some; learn from larger "
-                "--sizes, or leave the price of a sparse model empty."
+                f"A part of {lesson.prompts:,} prompts lacks scores of {missing[0]!r}, which others have; learn from "
+                "larger --sizes, or leave the price of a sparse model empty."
             )
     return first
 
