@@ -123,6 +123,7 @@ def test_the_scale_can_be_another_source_than_the_fullest(material, run):
 def test_kinds_of_task_are_types_with_many_prompts_then_families_of_the_rarer():
     types = ["math/a"] * 200 + ["math/b"] * 150 + ["math/c"] * 60 + ["code"] * 250 + ["open"] * 20
     assert leave_task_out.kinds_of(types) == ["code", "math/a", "math"]
+    assert leave_task_out.kinds_of(["math/a"] * 200 + ["math/b"] * 50) == ["math/a"], "too few rarer ones"
     named = np.array(["math/a", "math/b", "code", "mathematics/a"])
     kinds = ["code", "math/a", "math"]
     assert leave_task_out.is_of_kind(named, "math", kinds).tolist() == [False, True, False, False]
@@ -245,6 +246,7 @@ def test_the_same_seed_gives_the_same_report(inputs, options, reports):
             "--source is 'nowhere'; expected one of office, school",
         ),
         ("leave-task-out", {}, InvalidOutcomes, "No kind of task of 'school' has 200 prompts"),
+        ("learning-curve", {"sizes": (20, 100)}, InvalidInput, "--sizes has 20; expected at least 30 prompts"),
         ("pair", {}, InvalidInput, "no source 'routellm'; name one of office, school with --source"),
         (
             "pair",

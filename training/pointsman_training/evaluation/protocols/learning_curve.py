@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from pointsman.errors import InvalidInput, InvalidOutcomes
 from pointsman_training.evaluation.baselines import fitted_baselines
 from pointsman_training.evaluation.bootstrap import Interval, drawn_weights, of_draws, weighted_mean
 from pointsman_training.evaluation.figures import row_loss
@@ -35,6 +36,8 @@ from pointsman_training.metrics import Doubles
 from pointsman_training.network import Integers
 
 TOGETHER: Final = f"{POINTSMAN}, with the other sources"
+FEWEST: Final = 30
+"""Fewer prompts don't fill the folds of training and baselines."""
 _DRAWN: Final = (POINTSMAN, TOGETHER, "kNN", "embedding, logistic")
 
 
@@ -131,6 +134,8 @@ def run(inputs: Inputs, options: Options) -> LearningCurve:
     """
     material = read_material(inputs, options.run)
     home = np.intersect1d(material.rows(material.main_source), material.train_rows)
+    if min(options.sizes) < FEWEST:
+        raise InvalidInput(f"--sizes has {min(options.sizes)}; expected at least {FEWEST} prompts to learn from.")
     seeds = tuple(range(options.run.seed, options.run.seed + options.seeds))
     lessons = {
         wanted: [
@@ -138,7 +143,7 @@ def run(inputs: Inputs, options: Options) -> LearningCurve:
         ]
         for wanted in distinct_sizes(options.sizes, len(home))
     }
-    contest = next(iter(lessons.values()))[0].contest
+    contest = _same_contest([lesson for each in lessons.values() for lesson in each])
     rng = np.random.default_rng(options.run.seed)
     weights = drawn_weights(contest.examples.groups, options.draws, rng)
     return LearningCurve(
@@ -154,6 +159,22 @@ def run(inputs: Inputs, options: Options) -> LearningCurve:
         sizes=tuple(_size(wanted, each, weights) for wanted, each in lessons.items()),
         notes=_notes(lessons, len(home)),
     )
+
+
+def _same_contest(lessons: Sequence[_Lesson]) -> Contest:
+    """Return the contest of the first lesson; all must choose among the same models.
+
+    Raises:
+        InvalidOutcomes: a part had no score of some model, so that figures of the parts can't be compared.
+    """
+    first = lessons[0].contest
+    for lesson in lessons:
+        if missing := sorted(set(first.models) ^ set(lesson.contest.models)):
+            raise InvalidOutcomes(
+                f"A part of {lesson.prompts:,} prompts lacks scores of {missing[0]!r}, which others have; learn from "
+                "larger --sizes, or leave the price of a sparse model empty."
+            )
+    return first
 
 
 def distinct_sizes(sizes: Sequence[int], available: int) -> tuple[int, ...]:

@@ -50,8 +50,8 @@ class Seeds(ProtocolReport, frozen=True, kw_only=True, tag="seeds"):
     def headline(self) -> str:
         """What was measured, on what, in one line."""
         return (
-            f"{len(self.seeds)} trainings on {self.train_prompts:,} prompts of all sources, measured on "
-            f"{self.prompts:,} dev prompts of {self.source}. Reference: {self.reference}."
+            f"Trained on {self.train_prompts:,} prompts of all sources, seeds {self.seeds[0]} to {self.seeds[-1]}; "
+            f"measured on {self.prompts:,} dev prompts of {self.source}. Reference: {self.reference}."
         )
 
     @property
