@@ -12,6 +12,7 @@ from pointsman_training.encode import Encoder
 from pointsman_training.examples import Dataset
 from pointsman_training.learned import Learned
 from pointsman_training.novelty import Novelty
+from pointsman_training.priors import benchmark_priors, typical_demand
 
 _DIGITS: Final = 6
 
@@ -42,6 +43,8 @@ def bundle_contents(
         files={},
         training=training,
         metrics=metrics,
+        typical_demand=typical_demand(dataset, learned),
+        benchmark_priors=benchmark_priors(dataset, learned),
     )
     card = _card(manifest).encode()
     return manifest, {GRAPH: graph, TOKENIZER: encoder.tokenizer_json.encode(), CARD: card}
