@@ -76,6 +76,11 @@ class Level(msgspec.Struct, frozen=True):
         """One deviation of that chance."""
         return self.deviation * self.quality * (1 - self.quality)
 
+    @property
+    def words(self) -> str:
+        """The chance with its deviation, such as "0.789 ± 0.136"; without where none is stated."""
+        return f"{self.quality:.3f}" + (f" ± {self.margin:.3f}" if self.deviation else "")
+
 
 class Newcomer(msgspec.Struct, frozen=True):
     """A fitted model, and its level before and after its outcomes."""
@@ -134,7 +139,7 @@ def prior_belief(manifest: Manifest, model: str, facts: Facts, depth: Depth) -> 
 
 
 def level_of(manifest: Manifest, ability: Ability) -> Level:
-    """Return the level of a model of the bundle on typical tasks; deviation 0 where it was trained with the others."""
+    """Return the level of a model of the bundle on typical tasks; none stated where it was trained with the others."""
     logit = float(typical_design(manifest, "deep")[0] @ _vector(ability, "deep"))
     return Level(logit, ability.deviation or 0.0)
 

@@ -12,7 +12,7 @@ from pointsman.cli.options import bundle_path
 from pointsman.errors import InvalidInput
 from pointsman.prediction import Bundle, check_target, read_bundle, write_bundle
 from pointsman.prediction.bundle import CARD, GRAPH, TOKENIZER
-from pointsman.prediction.newcomers import Facts, Level, Newcomer, Scored, fit_newcomer
+from pointsman.prediction.newcomers import Facts, Newcomer, Scored, fit_newcomer
 from pointsman.registry import Price, load_fleet
 from pointsman.registry.catalogue import known_price
 
@@ -110,7 +110,7 @@ def _card(card: str, model: str, fitted: Newcomer) -> str:
     """Return the card with a line on the model in its last section, `_ADDED`, in place of an earlier one."""
     body, _, added = card.partition(f"\n{_ADDED}\n\n")
     lines = [line for line in added.splitlines() if line and not line.startswith(f"- {model}: ")]
-    lines.append(f"- {model}: {_words(fitted.after)} on a typical task, from {fitted.ability.outcomes:,} outcomes.")
+    lines.append(f"- {model}: {fitted.after.words} on a typical task, from {fitted.ability.outcomes:,} outcomes.")
     return f"{body.rstrip()}\n\n{_ADDED}\n\n" + "".join(f"{line}\n" for line in lines)
 
 
@@ -121,15 +121,11 @@ def _told(model: str, facts: Facts, fitted: Newcomer, took_ms: float) -> list[st
     outcomes = fitted.ability.outcomes
     lines = [
         f"{model}: quality on a typical task",
-        f"  before  {_words(fitted.before)}  from {', '.join(known) or 'nothing'}",
+        f"  before  {fitted.before.words}  from {', '.join(known) or 'nothing'}",
     ]
     if outcomes:
-        lines.append(f"  after   {_words(fitted.after)}  from {outcomes:,} outcomes as well")
+        lines.append(f"  after   {fitted.after.words}  from {outcomes:,} outcomes as well")
     return [*lines, f"fitted in {took_ms:.1f} ms"]
-
-
-def _words(level: Level) -> str:
-    return f"{level.quality:.3f} ± {level.margin:.3f}"
 
 
 def _known_price(model: str) -> float | None:
