@@ -17,12 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
-_Gradient = Callable[[Doubles], tuple[float, Doubles, Doubles]]
+_Objective = Callable[[Doubles], tuple[float, Doubles, Doubles]]
+"""Weights (p,) → loss, gradient (p,), curvature (p, p)."""
 
 LIKENESS: Final = 0.5
 """Correlation taken for granted between a model and the one it is said to be like."""
 TOKEN_DISPERSION: Final = 0.5
-"""Squared coefficient of variation of output tokens around what is expected of the prompt."""
+"""Squared coefficient of variation of output tokens around what is expected of the prompt.
+
+Measured on ZeroEval's dev prompts: median .22 over its models, nine tenths below 1.4.
+"""
 
 _WEIGHT_OF_DEFAULT: Final = 2.0
 """How many models the default spread is worth beside the spread of the known ones."""
@@ -30,6 +34,7 @@ _DEFAULT_BIAS_VARIANCE: Final = 1.0
 _DEFAULT_VECTOR_SPREAD: Final = 0.3
 """Default spread of a vector's numbers, relative to the root mean square of the mean vector."""
 _STEPS: Final = 50
+_MAX_LOG_RATIO: Final = 50.0
 _SMALLEST_STEP: Final = 1e-9
 
 
@@ -109,31 +114,32 @@ def posterior(prior: Belief, design: Doubles, scores: Doubles, offsets: Doubles 
 
     def objective(weights: Doubles) -> tuple[float, Doubles, Doubles]:
         logits = design @ weights + offsets
-        chance = 1 / (1 + np.exp(-logits))
+        chance = 0.5 * (1 + np.tanh(0.5 * logits))
         loss = float((np.logaddexp(0, logits) - scores * logits).sum())
         return loss, design.T @ (chance - scores), (design * (chance * (1 - chance))[:, np.newaxis]).T @ design
 
-    return _laplace(prior, objective)
+    mode = _mode(prior, objective)
+    return Belief(mode, np.linalg.inv(objective(mode)[2] + np.linalg.inv(prior.covariance)))
 
 
-def posterior_length(prior: Belief, design: Doubles, tokens: Doubles, dispersion: float = TOKEN_DISPERSION) -> Belief:
-    """Return [bias | vector] of the log of expected output tokens, given tokens (n,) above 0 (gamma regression).
+def likeliest_length(prior: Belief, design: Doubles, tokens: Doubles, dispersion: float = TOKEN_DISPERSION) -> Doubles:
+    """Return [bias | vector] (p,) of the log of expected output tokens, given tokens (n,) above 0 (gamma regression).
 
     The gamma likelihood makes the mean right, as the learned lengths are, where least squares on logs would make the
-    median right.
+    median right. The curvature is bounded from below by the expected one, so that no step overshoots far.
     """
 
     def objective(weights: Doubles) -> tuple[float, Doubles, Doubles]:
         logs = design @ weights
-        ratio = tokens * np.exp(-logs)
-        loss = float((ratio + logs).sum()) / dispersion
-        return loss, design.T @ (1 - ratio) / dispersion, design.T @ design / dispersion
+        ratio = np.exp(np.minimum(np.log(tokens) - logs, _MAX_LOG_RATIO))
+        curvature = (design * np.maximum(ratio, 1.0)[:, np.newaxis]).T @ design
+        return float((ratio + logs).sum()) / dispersion, design.T @ (1 - ratio) / dispersion, curvature / dispersion
 
-    return _laplace(prior, objective)
+    return _mode(prior, objective)
 
 
-def _laplace(prior: Belief, objective: _Gradient) -> Belief:
-    """Return mode and curvature of loss + prior: Newton's method, its step halved until the sum falls."""
+def _mode(prior: Belief, objective: _Objective) -> Doubles:
+    """Return where loss + prior is least: Newton's method, its step halved until the sum falls."""
     precision = np.linalg.inv(prior.covariance)
 
     def total(weights: Doubles) -> float:
@@ -150,4 +156,4 @@ def _laplace(prior: Belief, objective: _Gradient) -> Belief:
         weights = weights + step
         if np.abs(step).max() <= _SMALLEST_STEP:
             break
-    return Belief(weights, np.linalg.inv(objective(weights)[2] + precision))
+    return weights

@@ -20,10 +20,10 @@ from pointsman.prediction.cold_start import (
     Expectation,
     design_of,
     evidence,
+    likeliest_length,
     observed,
     population,
     posterior,
-    posterior_length,
     similar,
 )
 from pointsman.prediction.predictor import Depth
@@ -102,18 +102,20 @@ def fit_newcomer(manifest: Manifest, model: str, facts: Facts, scored: Scored | 
     """
     prior = {depth: prior_belief(manifest, model, facts, depth) for depth in _DEPTHS}
     length = _length_belief(manifest, model, facts)
+    length_weights = length.mean
     typical = typical_design(manifest, "deep") if scored is None else design_of(scored.demand["deep"])
     fitted = prior
     if scored is not None:
         scores = scored.scores.astype(np.float64)
         fitted = {depth: posterior(prior[depth], design_of(scored.demand[depth]), scores) for depth in _DEPTHS}
         seen = scored.output_tokens > 1
-        length = posterior_length(length, design_of(scored.length[seen]), scored.output_tokens[seen].astype(np.float64))
+        tokens = scored.output_tokens[seen].astype(np.float64)
+        length_weights = likeliest_length(length, design_of(scored.length[seen]), tokens)
     before, after = (Level(*beliefs["deep"].of(typical)) for beliefs in (prior, fitted))
     ability = Ability(
         *_numbers(fitted["fast"].mean),
         *_numbers(fitted["deep"].mean),
-        *_numbers(length.mean),
+        *_numbers(length_weights),
         outcomes=0 if scored is None else len(scored.scores),
         sources=() if scored is None else scored.sources,
         deviation=round(after.deviation, _DIGITS),
