@@ -179,15 +179,16 @@ def _of(every: list[Trial], like: Trial) -> list[Trial]:
 
 
 def _means(alike: list[Trial]) -> Trial:
-    def mean(name: str) -> float:
-        return float(np.mean([getattr(trial, name) for trial in alike]))
+    """Return the means of what is defined; an AUC isn't where all scores of a draw are alike."""
 
-    def root(name: str) -> float:
-        return float(np.sqrt(np.mean([getattr(trial, name) ** 2 for trial in alike])))
+    def mean(name: str, power: int = 1) -> float:
+        values = np.array([getattr(trial, name) for trial in alike])
+        known = values[np.isfinite(values)]
+        return float(np.mean(known**power) ** (1 / power)) if len(known) else math.nan
 
     return Trial(
         alike[0].predictor, alike[0].prompts, mean("auc"), mean("log_loss"), mean("level_error"),
-        root("deviation"), root("logit_error"), mean("token_error"),
+        mean("deviation", 2), mean("logit_error", 2), mean("token_error"),
     )  # fmt: skip
 
 
