@@ -106,14 +106,14 @@ def observed(prior: Belief, task: Doubles, seen: Expectation) -> Belief:
     )
 
 
-def posterior(prior: Belief, design: Doubles, scores: Doubles, offsets: Doubles | float = 0.0) -> Belief:
+def posterior(prior: Belief, design: Doubles, scores: Doubles) -> Belief:
     """Return the ability given scores (n,) in [0, 1] on tasks [1 | demand] (n, p); graded scores count as shares.
 
-    `offsets` are added to the logits. With no scores it is the prior.
+    With no scores it is the prior.
     """
 
     def objective(weights: Doubles) -> tuple[float, Doubles, Doubles]:
-        logits = design @ weights + offsets
+        logits = design @ weights
         chance = 0.5 * (1 + np.tanh(0.5 * logits))
         loss = float((np.logaddexp(0, logits) - scores * logits).sum())
         return loss, design.T @ (chance - scores), (design * (chance * (1 - chance))[:, np.newaxis]).T @ design

@@ -94,15 +94,6 @@ def test_extreme_scores_on_a_wide_prior_still_converge():
     assert ((design @ after.mean > 0) == (design[:, 1] > 0)).all()
 
 
-def test_an_offset_of_the_logits_is_taken_off_the_ability():
-    rng = np.random.default_rng(2)
-    prior, (design, scores) = prior_of(rng), scored(rng, 30)
-    offset = np.array([1.5, 0, 0, 0])
-    shifted = Belief(prior.mean + offset, prior.covariance)
-    plain, moved = posterior(shifted, design, scores), posterior(prior, design, scores, offsets=1.5)
-    np.testing.assert_allclose(plain.mean - offset, moved.mean, atol=1e-7)
-
-
 def test_many_scores_find_the_ability_within_the_stated_deviation():
     rng = np.random.default_rng(3)
     prior = Belief(np.zeros(3), np.eye(3))
