@@ -49,7 +49,8 @@ class Dataset:
     """Prompts with outcomes, then labelled tasks: `features` and `examples` of all, groups for splitting.
 
     `columns` are the (source, model) pairs of the scores; the last ones, of source `RUBRIC`, hold what the rubric says.
-    `main_source` is the scale on which quality is predicted, by default the source with the most outcomes.
+    `kinds` are the outcomes' own task types. `main_source` is the scale on which quality is predicted, by default the
+    source with the most outcomes.
     """
 
     features: Features
@@ -59,6 +60,7 @@ class Dataset:
     is_task: npt.NDArray[np.bool_]
     is_train: npt.NDArray[np.bool_]
     sources: npt.NDArray[np.str_]
+    kinds: npt.NDArray[np.str_]
     input_tokens: Floats
     main_source: str
     strength: dict[str, float]
@@ -123,6 +125,7 @@ def assemble(
         is_task=np.arange(n + m) >= n,
         is_train=np.concatenate([outcomes.splits == "train", np.ones(m, dtype=bool)]),
         sources=np.concatenate([outcomes.sources, np.full(m, RUBRIC)]),
+        kinds=np.concatenate([outcomes.task_types, np.full(m, RUBRIC)]),
         input_tokens=np.concatenate([outcomes.input_tokens, np.full(m, np.nan, dtype=np.float32)]),
         main_source=main_source,
         strength=strength,

@@ -12,6 +12,7 @@ from pointsman_training.encode import Encoder
 from pointsman_training.examples import Dataset
 from pointsman_training.learned import Learned
 from pointsman_training.novelty import Novelty
+from pointsman_training.priors import benchmark_priors, typical_demand
 
 _DIGITS: Final = 6
 
@@ -34,7 +35,7 @@ def bundle_contents(
         layout=Layout(len(learned.quality["deep"].vectors), factors, len(TASK_TYPES), len(COMPLEXITIES)),
         complexities=COMPLEXITIES,
         types=TASK_TYPES,
-        abilities=_abilities(dataset, learned),
+        abilities=abilities_of(dataset, learned),
         price_prior=learned.price_prior,
         novelty_quantiles=tuple(round(value, _DIGITS) for value in novelty.quantiles),
         trade_usd=learned.trade_usd,
@@ -42,12 +43,15 @@ def bundle_contents(
         files={},
         training=training,
         metrics=metrics,
+        typical_demand=typical_demand(dataset, learned),
+        benchmark_priors=benchmark_priors(dataset, learned),
     )
     card = _card(manifest).encode()
     return manifest, {GRAPH: graph, TOKENIZER: encoder.tokenizer_json.encode(), CARD: card}
 
 
-def _abilities(dataset: Dataset, learned: Learned) -> dict[str, Ability]:
+def abilities_of(dataset: Dataset, learned: Learned) -> dict[str, Ability]:
+    """Return the ability of every model with outcomes in the training rows, numbers rounded to six digits."""
     fast, deep, length = learned.quality["fast"], learned.quality["deep"], learned.length
     models_of_columns = np.array([model for _, model in dataset.columns])
     seen = np.isfinite(dataset.examples.scores) & (dataset.is_train & ~dataset.is_task)[:, np.newaxis]

@@ -26,6 +26,7 @@ _VERBS: Final = {
 }
 _TRAINING_VERBS: Final = {
     "train": "train a bundle from outcomes",
+    "models": "add a model to a trained bundle",
     "rows": "turn outcomes with texts into feature rows without them",
 }
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pointsman.cli.options import bundle_path
 from pointsman.prediction import Bundle, Predictor, read_bundle
+from pointsman.prediction.newcomers import level_of
 
 _DEPTHS: Final = ("fast", "deep")
 
@@ -50,8 +51,12 @@ def _show(bundle: Bundle) -> None:
     console.print(_table("bundle", ("field", "value"), facts.items()))
     files = [(name, f"{file.bytes:,}", file.sha256) for name, file in sorted(manifest.files.items())]
     console.print(_table("files", ("file", "bytes", "sha256"), files))
-    models = [(name, f"{a.outcomes:,}", ", ".join(a.sources)) for name, a in manifest.abilities.items()]
-    console.print(_table("models with learned abilities", ("model", "outcomes", "sources"), models))
+    models = [
+        (name, f"{a.outcomes:,}", level_of(manifest, a).words, ", ".join(a.sources))
+        for name, a in manifest.abilities.items()
+    ]
+    heads = ("model", "outcomes", "quality on a typical task", "sources")
+    console.print(_table("models with abilities", heads, models))
     console.print(_table("training", ("field", "value"), _flat(manifest.training)))
     by_profile = [dict(_flat(manifest.metrics.get(profile, {}))) for profile in _DEPTHS]
     names = dict.fromkeys(name for metrics in by_profile for name in metrics)

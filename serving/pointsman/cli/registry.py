@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from pointsman.cli.options import bundle_path
 from pointsman.errors import UnknownModel
 from pointsman.money import format_usd
 from pointsman.registry import (
@@ -43,6 +44,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     show = verbs.add_parser("show", help="everything about one model")
     show.add_argument("model", metavar="MODEL")
     show.add_argument("--fleet", help="look only in this fleet (default: the default fleet, then the catalogue)")
+    show.add_argument("--bundle", metavar="DIR", help="show its quality by this bundle too (default: none)")
     validate = verbs.add_parser("validate", help="check a fleet file")
     validate.add_argument("file", metavar="FILE")
     importing = verbs.add_parser("import", help="turn a registry with costPer1kTokens into a fleet file")
@@ -75,10 +77,23 @@ def _show(args: argparse.Namespace) -> None:
             facts = _entry_to_dict(find_entry(args.model))
         except UnknownModel as error:
             raise UnknownModel(f"{error.message} (nor is it in the default fleet)", field="model") from None
+    if args.bundle is not None:
+        facts |= _ability(args.bundle, args.model)
     table = Table("field", "value", title=Text(args.model))
     for name, value in facts.items():
         table.add_row(name, Text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
     Console().print(table)
+
+
+def _ability(bundle: str, model: str) -> dict[str, str]:
+    """Return what a bundle knows of a model, in words."""
+    from pointsman.prediction import read_bundle
+    from pointsman.prediction.newcomers import level_of
+
+    manifest = read_bundle(bundle_path(bundle)).manifest
+    if (ability := manifest.abilities.get(model)) is None:
+        return {"quality": "the bundle has no outcomes of it; a prior from price and kin is used"}
+    return {"quality": f"{level_of(manifest, ability).words} on a typical task, from {ability.outcomes:,} outcomes"}
 
 
 def _validate(args: argparse.Namespace) -> None:

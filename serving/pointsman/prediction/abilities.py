@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pointsman.errors import UnknownModel
 from pointsman.prediction.bundle import Ability, Manifest
+from pointsman.prediction.newcomers import Facts, fit_newcomer
 from pointsman.prediction.predictor import Reading
 
 Floats = npt.NDArray[np.float32]
@@ -64,13 +65,17 @@ def measured_table(manifest: Manifest, models: Sequence[str] | None = None) -> A
                 f"The bundle has no outcomes for {name!r}; it knows {', '.join(sorted(manifest.abilities))}.",
                 field="models",
             )
-    return _stack(names, [manifest.abilities[name] for name in names], [True] * len(names))
+    return _stack(names, [manifest.abilities[name] for name in names], [_is_measured(manifest, name) for name in names])
 
 
 def ability_table(manifest: Manifest, models: dict[str, Unmeasured]) -> AbilityTable:
     """Return the table of a fleet: learned abilities where the bundle has them, priors elsewhere."""
     abilities = [manifest.abilities.get(name) or _prior(manifest, known) for name, known in models.items()]
-    return _stack(tuple(models), abilities, [name in manifest.abilities for name in models])
+    return _stack(tuple(models), abilities, [_is_measured(manifest, name) for name in models])
+
+
+def _is_measured(manifest: Manifest, name: str) -> bool:
+    return name in manifest.abilities and manifest.abilities[name].outcomes > 0
 
 
 def _prior(manifest: Manifest, known: Unmeasured) -> Ability:
@@ -83,28 +88,7 @@ def _prior(manifest: Manifest, known: Unmeasured) -> Ability:
             outcomes=0,
             sources=(),
         )
-    typical = _typical(manifest)
-    prior = manifest.price_prior
-    mean_logit = prior.intercept + prior.slope * math.log(max(known.usd_per_mtok, 1e-3))
-    return msgspec.structs.replace(typical, fast_bias=mean_logit, deep_bias=mean_logit, outcomes=0, sources=())
-
-
-def _typical(manifest: Manifest) -> Ability:
-    known = list(manifest.abilities.values())
-
-    def mean(vectors: list[tuple[float, ...]]) -> tuple[float, ...]:
-        return tuple(float(value) for value in np.mean(vectors, axis=0))
-
-    return Ability(
-        fast_bias=0.0,
-        fast_vector=mean([ability.fast_vector for ability in known]),
-        deep_bias=0.0,
-        deep_vector=mean([ability.deep_vector for ability in known]),
-        length_bias=float(np.mean([ability.length_bias for ability in known])),
-        length_vector=mean([ability.length_vector for ability in known]),
-        outcomes=0,
-        sources=(),
-    )
+    return fit_newcomer(manifest, "", Facts(usd_per_mtok=known.usd_per_mtok)).ability
 
 
 def _stack(names: tuple[str, ...], abilities: list[Ability], is_measured: list[bool]) -> AbilityTable:

@@ -46,11 +46,12 @@ class EncoderSpec(msgspec.Struct, frozen=True):
     max_tokens: int
 
 
-class Ability(msgspec.Struct, frozen=True):
+class Ability(msgspec.Struct, frozen=True, omit_defaults=True):
     """One model as learned: logit P(quality) = bias + demand · vector, calibrated, for each profile.
 
     `length_bias` and `length_vector` give the natural log of the expected output tokens from the length numbers of the
-    graph. `outcomes` is how many outcomes the ability rests on.
+    graph. `outcomes` is how many outcomes the ability rests on. `deviation` is that of the deep logit on typical tasks
+    where the model joined a trained bundle; None where it was trained with the others.
     """
 
     fast_bias: float
@@ -61,6 +62,7 @@ class Ability(msgspec.Struct, frozen=True):
     length_vector: tuple[float, ...]
     outcomes: int
     sources: tuple[str, ...]
+    deviation: float | None = None
 
 
 class PricePrior(msgspec.Struct, frozen=True):
@@ -69,6 +71,22 @@ class PricePrior(msgspec.Struct, frozen=True):
     intercept: float
     slope: float
     residual: float
+
+
+class BenchmarkPrior(msgspec.Struct, frozen=True):
+    """Ability expected of a model by its mean score: mean logit = intercept + slope · logit(score), over `models`."""
+
+    intercept: float
+    slope: float
+    residual: float
+    models: int
+
+
+class TypicalDemand(msgspec.Struct, frozen=True):
+    """Mean demand (k,) of the main source's prompts at each depth: where a mean logit is an ability's logit."""
+
+    fast: tuple[float, ...]
+    deep: tuple[float, ...]
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -108,6 +126,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, FileDigest]
     training: dict[str, Any]
     metrics: dict[str, Any]
+    typical_demand: TypicalDemand | None = None
+    benchmark_priors: dict[str, BenchmarkPrior] = {}
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -242,6 +262,8 @@ def _check_abilities(manifest: Manifest, root: Path) -> None:
             raise BundleError(f"{root / MANIFEST}: the ability of {model!r} has the wrong number of dimensions.")
         if not all(map(math.isfinite, (*numbers, *sum(vectors, ())))):
             raise BundleError(f"{root / MANIFEST}: the ability of {model!r} has a number that isn't finite.")
+        if ability.deviation is not None and not 0 <= ability.deviation < math.inf:
+            raise BundleError(f"{root / MANIFEST}: the deviation of {model!r} must be 0 or more, and finite.")
 
 
 def _check_numbers(manifest: Manifest, root: Path) -> None:
@@ -253,6 +275,11 @@ def _check_numbers(manifest: Manifest, root: Path) -> None:
         raise BundleError(f"{place}: trade_usd must be above 0, deep_margin not below, and both finite.")
     if not _LEAST_TOKENS <= manifest.encoder.max_tokens <= _MOST_TOKENS:
         raise BundleError(f"{place}: encoder.max_tokens must be {_LEAST_TOKENS} to {_MOST_TOKENS}.")
+    typical = manifest.typical_demand
+    if typical and {len(typical.fast), len(typical.deep)} != {manifest.layout.demand}:
+        raise BundleError(f"{place}: typical_demand must have as many numbers as the layout has demands.")
+    if not all(0 < prior.residual < math.inf for prior in manifest.benchmark_priors.values()):
+        raise BundleError(f"{place}: the residual of every benchmark prior must be above 0, and finite.")
     if not manifest.abilities:
         raise BundleError(f"{place} knows no model; train it again.")
 

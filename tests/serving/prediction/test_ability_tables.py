@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pointsman.errors import UnknownModel
 from pointsman.prediction import Predictor, Unmeasured, ability_table, measured_table
-from pointsman.prediction.bundle import Ability
+from pointsman.prediction.bundle import Ability, TypicalDemand
 from pointsman.prediction.predictor import Reading
 
 
@@ -28,7 +28,8 @@ def ability(fast_bias, fast_vector, deep_bias, length_bias=5.0):
 @pytest.fixture
 def manifest(real):
     abilities = {"weak": ability(0.0, (1.0, 0.0), -1.0, 4.0), "strong": ability(2.0, (0.0, 2.0), 3.0, 6.0)}
-    return msgspec.structs.replace(real.manifest, abilities=abilities)
+    layout = msgspec.structs.replace(real.manifest.layout, demand=2, length=1)
+    return msgspec.structs.replace(real.manifest, abilities=abilities, layout=layout)
 
 
 def reading(depth="fast", demand=((0.0, 0.0), (1.0, -1.0)), length=((0.0,), (1.0,))):
@@ -102,18 +103,17 @@ def test_a_greater_shift_never_lowers_quality(real, one, other):
 
 
 @pytest.mark.parametrize("slope", [0.4, 0.0, -0.4])
-def test_a_model_known_by_price_only_gets_the_mean_that_its_price_leads_to_expect(manifest, slope):
+def test_a_model_known_by_price_only_has_on_typical_tasks_the_level_that_its_price_leads_to_expect(manifest, slope):
     prior = msgspec.structs.replace(manifest.price_prior, intercept=0.5, slope=slope)
-    manifest = msgspec.structs.replace(manifest, price_prior=prior)
+    typical = TypicalDemand(fast=(1.0, -1.0), deep=(1.0, -1.0))
+    manifest = msgspec.structs.replace(manifest, price_prior=prior, typical_demand=typical)
     prices = (0.1, 1.0, 20.0)
     known = {f"at {price}": Unmeasured(kin=None, kin_shift=9.0, usd_per_mtok=price) for price in prices}
     table = ability_table(manifest, known)
     expected = [logistic(0.5 + slope * math.log(price)) for price in prices]
     for depth in ("fast", "deep"):
-        np.testing.assert_allclose(table.quality(reading(depth))[0], expected, rtol=1e-5)
+        np.testing.assert_allclose(table.quality(reading(depth))[1], expected, rtol=1e-5)
     np.testing.assert_allclose(table.output_tokens(reading())[0], [math.exp(5)] * 3, rtol=1e-5)
-    mean_of_vectors = 0.5 * 1.0 + 1.0 * -1.0
-    np.testing.assert_allclose(table.quality(reading())[1][1], logistic(0.5 + mean_of_vectors), rtol=1e-5)
 
 
 @given(st.floats(0, 1_000), st.floats(0, 1_000))

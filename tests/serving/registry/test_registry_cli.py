@@ -5,6 +5,8 @@ import pytest
 
 from pointsman.cli.registry import add_parser
 from pointsman.errors import InvalidFile, RegistryError, UnknownModel
+from pointsman.prediction import read_bundle
+from pointsman.prediction.newcomers import level_of
 from pointsman.registry import load_fleet
 
 SEEDS = '{"models": [{"id": "gpt-4o-mini", "name": "GPT-4o Mini", "capabilities": ["debugging"], "costPer1kTokens": 0.00015, "performance": {"latency": 1000, "quality": 0.85}, "availability": 0.99}]}'  # noqa: E501
@@ -84,3 +86,13 @@ def test_a_name_that_looks_like_markup_is_printed_as_it_is(command, tmp_path):
     source.write_text(SEEDS.replace("gpt-4o-mini", "[bold]x[/bold]"))
     command("import", source, "--output", output)
     assert "[bold]x[/bold]" in command("list", "--fleet", output)
+
+
+def test_show_with_a_bundle_says_what_the_bundle_knows_of_the_model(command, bundle_dir):
+    manifest = read_bundle(bundle_dir).manifest
+    ability = manifest.abilities["gpt-4o"]
+    told = f"{level_of(manifest, ability).words} on a typical task, from {ability.outcomes:,} outcomes"
+    assert told in command("show", "gpt-4o", "--bundle", bundle_dir)
+    assert "the bundle has no outcomes of it" in command(
+        "show", "gpt-6-luna", "--fleet", "current", "--bundle", bundle_dir
+    )

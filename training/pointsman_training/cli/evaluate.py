@@ -15,10 +15,11 @@ from pointsman_training.evaluation.protocols import IN_DISTRIBUTION, PROTOCOLS, 
 
 _DEFAULTS: Final[dict[str, Any]] = {
     "split": "dev", "profile": "deep", "folds": 2, "seeds": 3, "sizes": (100, 1_000, 10_000),
-    "everywhere": False, "tasks": (), "held_out_tasks": (), "outcomes": (), "translations": (), "sample": 500,
+    "everywhere": False, "strict": False, "tasks": (), "held_out_tasks": (), "outcomes": (), "translations": (),
+    "sample": 500,
 }  # fmt: skip
 _LEAST: Final = {"seed": 0, "sample": 2, "folds": 2, "seeds": 1, "jobs": 1}
-_PASSED: Final = ("profile", "source", "task_type", "pair", "everywhere", "seeds", "sizes", "draws", "sample")
+_PASSED: Final = ("profile", "source", "task_type", "pair", "everywhere", "strict", "seeds", "sizes", "draws", "sample")
 """Options of the command line that protocols read under the same name."""
 
 
@@ -56,6 +57,7 @@ def _add_training_options(group: "argparse._ArgumentGroup") -> None:
     add("--sample", type=int, metavar="N", help=f"texts of each kind to perturb (default: {_DEFAULTS['sample']})")
     add("--task-type", metavar="KIND", help="hold out this kind of task only")
     add("--everywhere", action="store_true", default=None, help="hold it out of all sources")
+    add("--strict", action="store_true", default=None, help="train again without each model that is left out")
     add("--seeds", type=int, metavar="N", help=f"trainings to average (default: {_DEFAULTS['seeds']})")
     add("--sizes", type=sizes, metavar="A,B", help="numbers of labelled prompts (default: 100,1000,10000)")
     add("--folds", type=int, metavar="N", help=f"cross-validation folds of a training (default: {_DEFAULTS['folds']})")

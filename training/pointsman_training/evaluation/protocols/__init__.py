@@ -63,6 +63,10 @@ PROTOCOLS: Final = {
         "how much the figures change from one training to the next",
         ("bundle", "tasks", "held_out_tasks", "folds", "jobs", "cache", "seeds"),
     ),
+    "cold-start": Entry(
+        "how well a model left out is predicted after 0, 20, 50 and 200 of its scored prompts",
+        ("bundle", "tasks", "profile", "source", "folds", "jobs", "cache", "strict"),
+    ),
     "perturbation": Entry(
         "which decisions flip when texts are typed differently",
         ("bundle", "tasks", "held_out_tasks", "translations", "sample", "draws"),

@@ -36,7 +36,8 @@ class Options:
 
     `run` is how a training is done and holds the seed; `seeds` trainings are averaged; `sizes` are numbers of prompts;
     `sample` is how many texts of each set are perturbed at most; `everywhere` leaves the held-out kind of task out of
-    all sources. None takes all sources, or all kinds of tasks.
+    all sources; `strict` trains again without each model that is left out. None takes all sources, or all kinds of
+    tasks.
     """
 
     run: Run = _CHEAP
@@ -45,6 +46,7 @@ class Options:
     task_type: str | None = None
     pair: tuple[str, str] | None = None
     everywhere: bool = False
+    strict: bool = False
     seeds: int = 3
     sizes: tuple[int, ...] = (100, 1_000, 10_000)
     draws: int = FEWEST_DRAWS
