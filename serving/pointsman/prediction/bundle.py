@@ -86,12 +86,13 @@ class Layout(msgspec.Struct, frozen=True):
         return self.demand + self.length + self.complexity + self.type + self.novelty
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything about a bundle that isn't a weight of the graph.
 
     `novelty_quantiles` are the distances at 0, 1, … 100 % of the training texts. `trade_usd` is how much quality 1.0 is
     worth in dollars per task by default (1 / λ). `deep_margin` is the utility gap below which the deep reading could
-    change the choice. `training` and `metrics` are for readers; no code depends on them.
+    change the choice. `constant` names the model that serves every task at the default dial, where held-out outcomes
+    don't show that routing is worth more. `training` and `metrics` are for readers; no code depends on them.
     """
 
     format: int
@@ -108,6 +109,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, FileDigest]
     training: dict[str, Any]
     metrics: dict[str, Any]
+    constant: str | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -255,6 +257,8 @@ def _check_numbers(manifest: Manifest, root: Path) -> None:
         raise BundleError(f"{place}: encoder.max_tokens must be {_LEAST_TOKENS} to {_MOST_TOKENS}.")
     if not manifest.abilities:
         raise BundleError(f"{place} knows no model; train it again.")
+    if manifest.constant is not None and manifest.constant not in manifest.abilities:
+        raise BundleError(f"{place}: constant is {manifest.constant!r}, a model it has no ability of; train it again.")
 
 
 def _text(data: bytes, path: Path) -> str:
