@@ -1,0 +1,55 @@
+"""Whether routing is worth anything: against the one model that does best if every task goes to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pointsman_training.evaluation.bootstrap import Interval
+from pointsman_training.gate.draws import draws_of, interval_of
+from pointsman_training.metrics import Doubles
+
+Array = npt.NDArray[Any]
+
+DRAWS: Final = 2_000
+_ONE_SIDED: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What routing gains over the best constant `model`: utility per task, quality − cost / trade, on n prompts.
+
+    `lowest` is the bound above which the gain lies with 95 %, one-sided.
+    """
+
+    model: str
+    gain: Interval
+    lowest: float
+    prompts: int
+
+    @property
+    def constant(self) -> str | None:
+        """The model to serve always, None where routing has shown that it is worth more."""
+        return None if self.lowest > 0 else self.model
+
+
+def worth_of_routing(
+    models: Sequence[str],
+    utility: Array,
+    outcome_utility: Doubles,
+    groups: npt.NDArray[np.str_],
+    rng: np.random.Generator,
+) -> Worth:
+    """Return what choosing the greatest predicted `utility` (n, m), held out, gains in `outcome_utility` (n, m).
+
+    The constant is the best one on these very rows, so the burden of proof is on routing. Rows with a NaN outcome are
+    left out; at least one must have none.
+    """
+    whole = np.isfinite(outcome_utility).all(axis=1)
+    utility, outcome_utility, groups = utility[whole], outcome_utility[whole], groups[whole]
+    best = int(outcome_utility.mean(axis=0).argmax())
+    routed = outcome_utility[np.arange(len(utility)), utility.argmax(axis=1)]
+    drawn = draws_of(groups, DRAWS, rng).means(routed - outcome_utility[:, best])
+    return Worth(models[best], interval_of(drawn), float(np.quantile(drawn[1:], _ONE_SIDED)), len(utility))
