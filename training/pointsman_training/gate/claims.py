@@ -82,7 +82,7 @@ def claims(contests: Sequence[Contest], draws: Draws, margin: float) -> tuple[Cl
     neither quality nor gain is below −`margin`. Either is tested one-sided at half of `LEVEL`, which asks that a bound
     of the 95 % interval clears its limit. Holm's correction holds the level over all claims.
     """
-    drawn = [_Means(draws.means(one.gain), draws.means(one.quality), draws.means(one.cost)) for one in contests]
+    drawn = [_Means(*draws.means(np.stack([one.gain, one.quality, one.cost], axis=1)).T) for one in contests]
     p = np.array([_p_values(means, margin) for means in drawn])
     best = np.minimum(2 * p.min(axis=1), 1)
     adjusted = holm(best)

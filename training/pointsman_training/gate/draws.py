@@ -1,6 +1,7 @@
 """Bootstrap draws of whole prompt groups. Statistics are ratios of sums over rows, so one product has all draws."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,20 +25,23 @@ class Draws:
 
     def totals(self, values: npt.NDArray[Any]) -> Doubles:
         """Return the sum of values (n,) or (n, k) over the rows of each draw, (1 + draws,) or (1 + draws, k)."""
-        rows = np.arange(len(self.member))
-        of_group = csr_array((np.ones(len(rows)), (self.member, rows)), shape=(self.counts.shape[1], len(rows)))
-        sums: Doubles = self.counts @ (of_group @ values.astype(np.float64))
+        sums: Doubles = self.counts @ (self._rows_of_group @ values.astype(np.float64))
         return sums
 
     def means(self, values: npt.NDArray[Any]) -> Doubles:
-        """Return the mean of values (n,) over the rows of each draw, (1 + draws,)."""
-        means: Doubles = self.totals(values) / self.sizes
+        """Return the mean of values (n,) or (n, k) over the rows of each draw, shaped as `totals`."""
+        means: Doubles = self.totals(values) / (self.sizes if values.ndim == 1 else self.sizes[:, np.newaxis])
         return means
 
-    @property
+    @cached_property
     def sizes(self) -> Doubles:
         """How many rows each draw has, (1 + draws,)."""
         return self.totals(np.ones(len(self.member)))
+
+    @cached_property
+    def _rows_of_group(self) -> csr_array:
+        rows = np.arange(len(self.member))
+        return csr_array((np.ones(len(rows)), (self.member, rows)), shape=(self.counts.shape[1], len(rows)))
 
 
 def draws_of(groups: npt.NDArray[np.str_], draws: int, rng: np.random.Generator) -> Draws:

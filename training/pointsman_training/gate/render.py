@@ -29,11 +29,12 @@ def _headline(report: GateReport) -> str:
     if setup is None:
         return ""
     least, most = setup.dials_usd
+    rows = f"{setup.prompts:,} prompts ({setup.groups:,} groups) of {setup.source}, split {setup.split}"
+    left_out = f"; {setup.left_out:,} without every score left out" if setup.left_out else ""
     return (
-        f"Candidate {setup.candidate} against champion {setup.champion}, profile {setup.profile}, on "
-        f"{setup.prompts:,} prompts ({setup.groups:,} groups; {setup.left_out:,} without every score left out) of {setup.source}, split "
-        f"{setup.split}. Fleet: {', '.join(setup.models)}. Best constant: {setup.constant}. Equal cost: mean over "
-        f"dials from ${least:.3g} to ${most:.3g} for quality 1.0. Intervals: 95 %, {setup.draws:,} draws of groups, seed "
+        f"Candidate {setup.candidate} against champion {setup.champion}, profile {setup.profile}, on {rows}{left_out}. "
+        f"Fleet: {', '.join(setup.models)}. Best constant: {setup.constant}. Equal cost: mean over dials from "
+        f"${least:.3g} to ${most:.3g} for quality 1.0. Intervals: 95 %, {setup.draws:,} draws of groups, seed "
         f"{setup.seed}."
     )
 
