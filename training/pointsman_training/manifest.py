@@ -11,6 +11,7 @@ from pointsman_training.dials import KEPT_GAIN, KEPT_QUALITY
 from pointsman_training.encode import Encoder
 from pointsman_training.examples import Dataset
 from pointsman_training.learned import Learned
+from pointsman_training.gate.constant import worth_words
 from pointsman_training.novelty import Novelty
 
 _DIGITS: Final = 6
@@ -41,7 +42,8 @@ def bundle_contents(
         deep_margin=learned.deep_margin,
         files={},
         training=training,
-        metrics=metrics,
+        metrics=metrics | ({"worth_of_routing": learned.worth.figures} if learned.worth else {}),
+        constant=learned.worth.constant if learned.worth else None,
     )
     card = _card(manifest).encode()
     return manifest, {GRAPH: graph, TOKENIZER: encoder.tokenizer_json.encode(), CARD: card}
@@ -96,6 +98,7 @@ def _card(manifest: Manifest) -> str:
             if rows in metrics[depth]:
                 lines.append(_routing_line(depth, rows, metrics[depth][rows]))
     lines += [
+        *(["", worth_words(metrics["worth_of_routing"])] if "worth_of_routing" in metrics else []),
         "",
         "## Complexity of tasks",
         "",

@@ -23,8 +23,11 @@ Way = Literal["better at equal cost", "as good, and cheaper", "not shown"]
 
 LEVEL: Final = 0.05
 """The chance, at most, that any claim is made of a candidate that doesn't deserve it (family-wise, Holm)."""
-DIALS: Final = np.logspace(-1, 1, 21)
-"""Where routers are compared at equal cost: dollars for quality 1.0, relative to the champion's default dial."""
+DIALS: Final = np.geomspace(1 / 3, 3, 11)
+"""Where routers are compared at equal cost: dollars for quality 1.0, relative to the champion's default dial.
+
+Much further out all routers send everything to the cheapest or to the best model, and differences drown.
+"""
 _CHUNK: Final = 64
 
 

@@ -30,6 +30,18 @@ class Worth:
     prompts: int
 
     @property
+    def figures(self) -> dict[str, Any]:
+        """The figures as plain data, for a manifest."""
+        return {
+            "best_constant": self.model,
+            "gain": self.gain.value,
+            "gain_low": self.gain.low,
+            "gain_high": self.gain.high,
+            "lowest_one_sided": self.lowest,
+            "prompts": self.prompts,
+        }
+
+    @property
     def constant(self) -> str | None:
         """The model to serve always, None where routing has shown that it is worth more."""
         return None if self.lowest > 0 else self.model
@@ -53,3 +65,16 @@ def worth_of_routing(
     routed = outcome_utility[np.arange(len(utility)), utility.argmax(axis=1)]
     drawn = draws_of(groups, DRAWS, rng).means(routed - outcome_utility[:, best])
     return Worth(models[best], interval_of(drawn), float(np.quantile(drawn[1:], _ONE_SIDED)), len(utility))
+
+
+def worth_words(figures: dict[str, Any]) -> str:
+    """Return for a card what routing is worth, from `Worth.figures`."""
+    model, lowest = figures["best_constant"], figures["lowest_one_sided"]
+    found = (
+        f"At the default dial, routing gains {figures['gain']:+.4f} in quality − cost / dial over sending every task to "
+        f"{model} (95 % interval {figures['gain_low']:+.4f} to {figures['gain_high']:+.4f}, cross-validated, "
+        f"{figures['prompts']:,} prompts)."
+    )
+    if lowest > 0:
+        return found
+    return f"**This bundle serves {model} always.** {found} That isn't enough to show that routing is worth anything."

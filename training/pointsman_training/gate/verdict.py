@@ -17,6 +17,8 @@ Labels = npt.NDArray[np.str_]
 Status = Literal["passed", "failed", "not asked", "waived"]
 
 _NAMED: Final = 5
+_HOPE: Final = 5
+"""A gain that would need more than this, squared, times the prompts measured isn't worth hoping for."""
 
 
 @dataclass(frozen=True)
