@@ -14,7 +14,8 @@ from pointsman_training.ability import Abilities, Lengths
 from pointsman_training.crossfit import DEPTHS, Depth, Fitted
 from pointsman_training.dials import margin_for_deep, worth_of_quality
 from pointsman_training.examples import Dataset
-from pointsman_training.gate.constant import Worth, worth_of_routing
+from pointsman_training.gate.constant import DRAWS, Worth, worth_of_routing
+from pointsman_training.gate.draws import draws_of
 from pointsman_training.heads import Heads, Outputs
 from pointsman_training.network import Floats, Integers
 from pointsman_training.stack import (
@@ -155,13 +156,8 @@ def _with_dials(draft: Learned, dataset: Dataset) -> Learned:
     trade_usd = worth_of_quality(chances["deep"], scores, costs, expected["deep"])
     utilities = {depth: chances[depth] - expected[depth] / trade_usd for depth in DEPTHS}
     margin, share = margin_for_deep(utilities["fast"], utilities["deep"])
-    worth = worth_of_routing(
-        draft.fleet.names,
-        utilities["deep"],
-        scores - costs / trade_usd,
-        np.array(dataset.groups)[rows],
-        np.random.default_rng(0),
-    )
+    draws = draws_of(np.array(dataset.groups)[rows], DRAWS, np.random.default_rng(0))
+    worth = worth_of_routing(draft.fleet.names, utilities["deep"], scores - costs / trade_usd, draws)
     dials = {"trade_usd": trade_usd, "deep_margin": margin, "deep_share": share, "worth": worth}
     return Learned(**{**draft.__dict__, **dials})
 

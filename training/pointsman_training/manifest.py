@@ -10,8 +10,8 @@ from pointsman.types import COMPLEXITIES, TASK_TYPES
 from pointsman_training.dials import KEPT_GAIN, KEPT_QUALITY
 from pointsman_training.encode import Encoder
 from pointsman_training.examples import Dataset
-from pointsman_training.learned import Learned
 from pointsman_training.gate.constant import worth_words
+from pointsman_training.learned import Learned
 from pointsman_training.novelty import Novelty
 
 _DIGITS: Final = 6

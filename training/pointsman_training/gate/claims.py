@@ -152,18 +152,21 @@ def without_each(
     for start in range(0, len(names), _CHUNK):
         part = names[start : start + _CHUNK]
         is_theirs = np.asarray(labels[:, np.newaxis] == part)
-        sizes = draws.sizes[:, np.newaxis] - draws.totals(is_theirs)
-        p = np.array([_p_values(_means_without(one, is_theirs, sizes, draws), margin) for one in contests])
+        p = np.array([_p_values(_means_of(one, ~is_theirs, draws), margin) for one in contests])
         holds = holm(np.minimum(2 * p.min(axis=1), 1)).max(axis=0) <= LEVEL
         verdicts.update({str(name): bool(held) for name, held in zip(part, holds, strict=True)})
     return verdicts
 
 
-def _means_without(one: Contest, is_theirs: Booleans, sizes: Doubles, draws: Draws) -> _Means:
-    """Return the means on the rows left, (1 + draws, labels); NaN, which no claim survives, where a draw has none."""
+def _means_of(one: Contest, is_kept: Booleans, draws: Draws) -> _Means:
+    """Return the means over the rows kept (n, labels), (1 + draws, labels); NaN where a draw has none of them.
 
-    def rest(values: Doubles) -> Doubles:
-        sums = draws.totals(values)[:, np.newaxis] - draws.totals(is_theirs * values[:, np.newaxis])
+    No claim survives a NaN. Sums are over the rows kept, not differences of sums: rounding must not decide a tie.
+    """
+    sizes = draws.totals(is_kept)
+
+    def means(values: Doubles) -> Doubles:
+        sums = draws.totals(is_kept * values[:, np.newaxis])
         return np.asarray(np.divide(sums, sizes, out=np.full(sums.shape, np.nan), where=sizes > 0))
 
-    return _Means(rest(one.gain), rest(one.quality), rest(one.cost))
+    return _Means(means(one.gain), means(one.quality), means(one.cost))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pointsman_training.evaluation.bootstrap import Interval
-from pointsman_training.gate.draws import draws_of, interval_of
+from pointsman_training.gate.draws import Draws, interval_of
 from pointsman_training.metrics import Doubles
 
 Array = npt.NDArray[Any]
@@ -47,34 +47,29 @@ class Worth:
         return None if self.lowest > 0 else self.model
 
 
-def worth_of_routing(
-    models: Sequence[str],
-    utility: Array,
-    outcome_utility: Doubles,
-    groups: npt.NDArray[np.str_],
-    rng: np.random.Generator,
-) -> Worth:
+def worth_of_routing(models: Sequence[str], utility: Array, outcome_utility: Doubles, draws: Draws) -> Worth:
     """Return what choosing the greatest predicted `utility` (n, m), held out, gains in `outcome_utility` (n, m).
 
     The constant is the best one on these very rows, so the burden of proof is on routing. Rows with a NaN outcome are
     left out; at least one must have none.
     """
     whole = np.isfinite(outcome_utility).all(axis=1)
-    utility, outcome_utility, groups = utility[whole], outcome_utility[whole], groups[whole]
-    best = int(outcome_utility.mean(axis=0).argmax())
+    best = int(outcome_utility[whole].mean(axis=0).argmax())
     routed = outcome_utility[np.arange(len(utility)), utility.argmax(axis=1)]
-    drawn = draws_of(groups, DRAWS, rng).means(routed - outcome_utility[:, best])
-    return Worth(models[best], interval_of(drawn), float(np.quantile(drawn[1:], _ONE_SIDED)), len(utility))
+    gains, sizes = draws.totals(np.where(whole, routed - outcome_utility[:, best], 0.0)), draws.totals(whole)
+    drawn = np.divide(gains, sizes, out=np.full(len(gains), np.nan), where=sizes > 0)
+    lowest = float(np.nanquantile(drawn[1:], _ONE_SIDED))
+    return Worth(models[best], interval_of(drawn), lowest, int(whole.sum()))
 
 
 def worth_words(figures: dict[str, Any]) -> str:
     """Return for a card what routing is worth, from `Worth.figures`."""
     model, lowest = figures["best_constant"], figures["lowest_one_sided"]
     found = (
-        f"At the default dial, routing gains {figures['gain']:+.4f} in quality − cost / dial over sending every task to "
-        f"{model} (95 % interval {figures['gain_low']:+.4f} to {figures['gain_high']:+.4f}, cross-validated, "
+        f"At the default dial, routing gains {figures['gain']:+.4f} in quality − cost / dial over sending every task "
+        f"to {model} (95 % interval {figures['gain_low']:+.4f} to {figures['gain_high']:+.4f}, cross-validated, "
         f"{figures['prompts']:,} prompts)."
     )
     if lowest > 0:
         return found
-    return f"**This bundle serves {model} always.** {found} That isn't enough to show that routing is worth anything."
+    return f"**This bundle serves {model} always.** {found} That doesn't show that routing is worth anything."

@@ -106,12 +106,11 @@ def pooled(outcomes: Outcomes) -> Outcomes:
 
 
 def train_costs(field: Field, trial: Trial) -> Doubles:
-    """Return each model's mean cost in USD on the train rows, (m,); unknown lengths are the model's median."""
+    """Return what each model cost on the train rows in USD, (rows, m); unknown lengths are the model's median."""
     rows = field.selection.learned
     observed = field.outcomes.output_tokens[np.ix_(rows, field.fleet.columns)]
     tokens, _ = real_output_tokens(observed, np.tile(trial.expected_tokens.mean(axis=0), (len(rows), 1)))
-    costs: Doubles = field.fleet.costs(field.outcomes.input_tokens[rows], tokens).mean(axis=0)
-    return costs
+    return field.fleet.costs(field.outcomes.input_tokens[rows], tokens)
 
 
 def column_of(wanted: str | None) -> str:

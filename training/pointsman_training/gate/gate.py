@@ -127,6 +127,12 @@ def _evidence(candidate: Bundle, champion: Bundle, field: Field, terms: Terms, s
 
 
 def _constant(trial: Trial, train: Examples, costs: Doubles, trade_usd: float, dials: Doubles) -> tuple[int, Served]:
-    """Return the best constant at the candidate's dial, and what the best constant at every dial scores and costs."""
-    first, *others = best_constants(column_means(train.scores), costs, np.append(trade_usd, dials)).tolist()
+    """Return the best constant at the candidate's dial, and what the best constant at every dial scores and costs.
+
+    Models are compared on the train rows that all of them did, where there are any: others did other prompts.
+    """
+    whole = np.flatnonzero(np.isfinite(train.scores).all(axis=1))
+    rows = whole if len(whole) else np.arange(len(train.scores))
+    means = column_means(train.scores[rows]), costs[rows].mean(axis=0)
+    first, *others = best_constants(*means, np.append(trade_usd, dials)).tolist()
     return first, fixed(trial, first, np.array(others))
