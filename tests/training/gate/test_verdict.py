@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,11 +14,6 @@ from pointsman_training.gate.verdict import Bounds, Evidence, equal_bundles, jud
 N = 3_000
 TRADE_USD = 0.02
 NAMES = ("beats champion and baselines", "calibration", "slices", "contributors", "unseen rows")
-
-
-@pytest.fixture(scope="module")
-def rng():
-    return np.random.default_rng(8)
 
 
 @pytest.fixture
@@ -53,8 +49,12 @@ def evidence(simulated):
 
 
 def judged(evidence, bounds=None):
-    groups = np.arange(len(evidence.scores)).astype(str)
-    return judge(evidence, bounds or Bounds(), draws_of(groups, 1_000, np.random.default_rng(2)))
+    return judge(evidence, bounds or Bounds(), draws_once())
+
+
+@cache
+def draws_once():
+    return draws_of(np.arange(N).astype(str), 600, np.random.default_rng(2))
 
 
 def statuses(verdict):

@@ -53,7 +53,7 @@ def worth_of_routing(models: Sequence[str], utility: Array, outcome_utility: Dou
     The constant is the best one on these very rows, so the burden of proof is on routing. Rows with a NaN outcome are
     left out; at least one must have none.
     """
-    whole = np.isfinite(outcome_utility).all(axis=1)
+    whole = np.asarray(np.isfinite(outcome_utility).all(axis=1))
     best = int(outcome_utility[whole].mean(axis=0).argmax())
     routed = outcome_utility[np.arange(len(utility)), utility.argmax(axis=1)]
     gains, sizes = draws.totals(np.where(whole, routed - outcome_utility[:, best], 0.0)), draws.totals(whole)
