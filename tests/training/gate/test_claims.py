@@ -113,6 +113,14 @@ def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(p):
     assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
 
 
+def test_a_contributor_whose_savings_alone_make_a_router_cheaper_is_found():
+    labels = np.array([f"team {number % 5}" for number in range(300)])
+    zeros, cost = np.zeros(300), np.where(labels == "team 2", -0.001, 0.0)
+    draws = draws_of(np.arange(300).astype(str), 500, rng_of(1))
+    verdicts = without_each([Contest("x", zeros, zeros, cost)], labels, draws, MARGIN)
+    assert verdicts == {f"team {number}": number != 2 for number in range(5)}
+
+
 def test_leaving_a_contributor_out_equals_never_having_had_its_rows():
     rng = rng_of(5)
     labels = np.array([f"team {number % 5}" for number in range(300)])
