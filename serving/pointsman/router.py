@@ -18,8 +18,11 @@ from pointsman.policy import (
     Components,
     Weights,
     able_models,
+    constant_first,
+    constant_words,
     exclusions,
     lead,
+    lead_of_constant,
     ranking,
     reason,
     score,
@@ -91,6 +94,7 @@ class Router:
         self.predictor = Predictor(bundle)
         self._table = fleet_table(fleet, bundle.manifest)
         self._trade_usd = self.policy.trade_usd or bundle.manifest.trade_usd
+        self._constant = self._place_of_constant()
         self._baseline = self._table.models.models.index(fleet.baseline) if fleet.baseline else None
 
     @classmethod
@@ -154,10 +158,22 @@ class Router:
 
     def _is_settled(self, tasks: Sequence[Task], fast: "_Considered") -> Booleans:
         """Return where reading deep can't change the choice: a clear lead, and no model lost to a prediction."""
-        leads = lead(fast.utility, fast.candidates) >= self.bundle.manifest.deep_margin
+        gap = lead(fast.utility, fast.candidates)
+        if self._constant is not None:
+            gap = lead_of_constant(gap, fast.candidates, self._constant)
+        leads = gap >= self.bundle.manifest.deep_margin
         judged = np.array([task.budget_usd is not None or task.constraints.min_quality is not None for task in tasks])
         settled: Booleans = leads & ~(judged.astype(bool) & ~fast.candidates.is_able.all(axis=1))
         return settled
+
+    def _place_of_constant(self) -> int | None:
+        """Return where the bundle's constant stands in the fleet; None if it has none or the policy isn't its own.
+
+        That nothing beat it was measured with the default strategy at the bundle's own dial; another is the caller's.
+        """
+        constant, models = self.bundle.manifest.constant, self._table.models.models
+        is_default = self.policy.strategy == Policy().strategy and self.policy.trade_usd is None
+        return models.index(constant) if constant in models and is_default else None
 
     def _check_names(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
@@ -193,6 +209,8 @@ class Router:
     ) -> list[Decision | NoEligibleModel]:
         """Return the results of all tasks, or of those `wanted` (n_tasks,)."""
         orders = ranking(considered.utility, considered.candidates)
+        if self._constant is not None:
+            orders = constant_first(orders, considered.candidates, self._constant)
         able = considered.candidates.is_able.sum(axis=1).tolist()
         columns = _Columns.of(considered)
         return [
@@ -212,17 +230,19 @@ class Router:
         probabilities = dict(zip(COMPLEXITIES, columns.complexity[row], strict=True))
         complexity = Complexity(max(probabilities, key=probabilities.__getitem__), probabilities)
         kind = TASK_TYPES[columns.types[row]]
+        constant = None if self._constant is None else self._table.models.models[self._constant]
         baseline_cost = None if self._baseline is None else columns.cost_nanousd[row][self._baseline]
         return Decision(
             model=chosen.model,
             reason=reason(
                 (chosen.model, chosen.quality, chosen.cost_nanousd),
                 (strongest.model, strongest.quality, strongest.cost_nanousd),
-                strategy=self.policy.strategy,
+                strategy="constant" if chosen.model == constant else self.policy.strategy,
                 task_words=f"{complexity.label} {kind.replace('_', ' ')}",
                 is_measured=chosen.is_measured,
                 excluded=len(self.fleet.cards) - len(order),
-            ),
+            )
+            + ("" if constant is None else constant_words(constant, chosen.model)),
             fallbacks=tuple([candidate.model for candidate in candidates[1:]]),
             complexity=complexity,
             type=kind,

@@ -166,6 +166,31 @@ def test_rows_of_rows_are_refused(feature_files, encoder, tmp_path):
         write_rows(read_outcomes(feature_files), encoder, tmp_path)
 
 
+def test_a_contributor_is_read_where_a_file_names_one_and_is_the_source_elsewhere(tmp_path, rows, write_table, encoder):
+    first = {row["prompt_id"] for row in rows[:60]}
+    named = [row | {"contributor": f"team {row['prompt_id'][-1]}"} for row in rows if row["prompt_id"] in first]
+    one = write_table(tmp_path / "one.parquet", named)
+    other = write_table(tmp_path / "other.parquet", [row for row in rows[:150] if row["prompt_id"] not in first])
+    both = read_outcomes([one, other])
+    expected = {row["prompt_id"]: row["contributor"] for row in named}
+    assert both.contributors.tolist() == [
+        expected.get(prompt, source) for prompt, source in zip(both.prompt_ids, both.sources, strict=True)
+    ]
+    assert read_outcomes([other]).contributors is None
+    assert (
+        read_outcomes([one], contributor="task_type").contributors.tolist() == both.task_types[: len(expected)].tolist()
+    )
+    rewritten = read_outcomes(write_rows(both, encoder, tmp_path / "rows"))
+    assert dict(zip(rewritten.prompt_ids, rewritten.contributors, strict=True)) == dict(
+        zip(both.prompt_ids, both.contributors, strict=True)
+    )
+
+
+def test_a_prompt_of_two_contributors_is_refused(tmp_path, rows, write_table):
+    named = [row | {"contributor": "b" if number == 1 else "a"} for number, row in enumerate(rows[:5])]
+    assert "contributor of prompt" in refused(write_table(tmp_path / "two.parquet", named))
+
+
 @pytest.fixture
 def damaged(feature_files, tmp_path):
     """Return a function that writes a feature table with changed metadata, or another column (a list)."""

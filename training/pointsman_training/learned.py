@@ -15,6 +15,8 @@ from pointsman_training.ability import Abilities, Lengths
 from pointsman_training.crossfit import DEPTHS, Fitted
 from pointsman_training.dials import margin_for_deep, worth_of_quality
 from pointsman_training.examples import Dataset
+from pointsman_training.gate.constant import DRAWS, Worth, worth_of_routing
+from pointsman_training.gate.draws import draws_of
 from pointsman_training.heads import Heads, Outputs
 from pointsman_training.network import Floats, Integers
 from pointsman_training.stack import (
@@ -52,7 +54,7 @@ class FleetView:
 
 @dataclass(frozen=True)
 class Learned:
-    """Heads and stacks of both depths, the reference column of every model, and the dials."""
+    """Heads and stacks of both depths, the reference column of every model, the dials, and what routing is worth."""
 
     heads: dict[Depth, Heads]
     held_out: dict[Depth, Outputs]
@@ -66,6 +68,7 @@ class Learned:
     trade_usd: float
     deep_margin: float
     deep_share: float
+    worth: Worth | None = None
 
     def chances(self, depth: Depth, outputs: Outputs) -> Floats:
         """Return the calibrated quality of the fleet's models, (n, m)."""
@@ -154,7 +157,10 @@ def _with_dials(draft: Learned, dataset: Dataset) -> Learned:
     trade_usd = worth_of_quality(chances["deep"], scores, costs, expected["deep"])
     utilities = {depth: chances[depth] - expected[depth] / trade_usd for depth in DEPTHS}
     margin, share = margin_for_deep(utilities["fast"], utilities["deep"])
-    return Learned(**{**draft.__dict__, "trade_usd": trade_usd, "deep_margin": margin, "deep_share": share})
+    draws = draws_of(np.array(dataset.groups)[rows], DRAWS, np.random.default_rng(0))
+    worth = worth_of_routing(draft.fleet.names, utilities["deep"], scores - costs / trade_usd, draws)
+    dials = {"trade_usd": trade_usd, "deep_margin": margin, "deep_share": share, "worth": worth}
+    return Learned(**{**draft.__dict__, **dials})
 
 
 def fleet_outcomes(dataset: Dataset, fleet: FleetView, rows: Integers) -> tuple[Floats, Doubles]:

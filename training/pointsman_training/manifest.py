@@ -10,6 +10,7 @@ from pointsman.types import COMPLEXITIES, TASK_TYPES
 from pointsman_training.dials import KEPT_GAIN, KEPT_QUALITY
 from pointsman_training.encode import Encoder
 from pointsman_training.examples import Dataset
+from pointsman_training.gate.constant import worth_words
 from pointsman_training.learned import Learned
 from pointsman_training.novelty import Novelty
 from pointsman_training.priors import benchmark_priors, typical_demand
@@ -42,9 +43,10 @@ def bundle_contents(
         deep_margin=learned.deep_margin,
         files={},
         training=training,
-        metrics=metrics,
         typical_demand=typical_demand(dataset, learned),
         benchmark_priors=benchmark_priors(dataset, learned),
+        metrics=metrics | ({"worth_of_routing": learned.worth.figures} if learned.worth else {}),
+        constant=learned.worth.constant if learned.worth else None,
     )
     card = _card(manifest).encode()
     return manifest, {GRAPH: graph, TOKENIZER: encoder.tokenizer_json.encode(), CARD: card}
@@ -107,6 +109,7 @@ def _card(manifest: Manifest) -> str:
             weight = metrics[depth]["weights"][name]
             lines.append(f"| {depth} | {name} | {alone['log_loss']:.4f} | {alone['auc']:.4f} | {weight:.2f} |")
     lines += [
+        *(["", worth_words(metrics["worth_of_routing"])] if "worth_of_routing" in metrics else []),
         "",
         "## Complexity of tasks",
         "",

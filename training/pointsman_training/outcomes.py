@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pointsman.errors import InvalidOutcomes
-from pointsman_training.tables import Features, Floats, Table, read_table
+from pointsman_training.tables import CONTRIBUTOR, Features, Floats, Table, read_table
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Outcomes:
 
     `scores`, `output_tokens` (n, m) hold NaN where nothing was observed; `texts` is None where features came instead of
     texts, and `encoder` then names the model and layer they were made with. `digests` maps file names to their SHA-256.
+    `contributors` (n,) says who brought each prompt, its source where a file doesn't say; None where no file does.
     """
 
     prompt_ids: tuple[str, ...]
@@ -33,6 +34,7 @@ class Outcomes:
     output_tokens: Floats
     digests: dict[str, str]
     encoder: tuple[str, int] | None = None
+    contributors: npt.NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.prompt_ids)
@@ -43,14 +45,16 @@ class Outcomes:
         return tuple(sorted({model for _, model in self.columns}))
 
 
-def read_outcomes(paths: Iterable[str | os.PathLike[str]]) -> Outcomes:
+def read_outcomes(paths: Iterable[str | os.PathLike[str]], *, contributor: str = CONTRIBUTOR) -> Outcomes:
     """Return the outcomes of all parquet files named or lying in the directories named.
+
+    `contributor` is the column that says who brought a prompt; files may lack it.
 
     Raises:
         InvalidOutcomes: no file, a column missing, a score outside [0, 1], a duplicate (prompt_id, model), an unknown
             split, or text and feature tables mixed; the message names file, column and row.
     """
-    tables = [read_table(path) for path in _parquet_files(paths)]
+    tables = [read_table(path, contributor) for path in _parquet_files(paths)]
     if len({(table.texts is not None, table.encoder) for table in tables}) > 1:
         raise InvalidOutcomes(
             "Some files hold texts and some feature rows, or rows of different encoders; train on one kind at a time."
@@ -112,6 +116,15 @@ def _assemble(tables: list[Table]) -> Outcomes:
         output_tokens=tokens,
         digests=_digests(tables),
         encoder=tables[0].encoder,
+        contributors=_contributors(tables),
+    )
+
+
+def _contributors(tables: list[Table]) -> npt.NDArray[np.str_] | None:
+    if all(table.contributors is None for table in tables):
+        return None
+    return np.concatenate(
+        [table.prompts["source"] if table.contributors is None else table.contributors for table in tables]
     )
 
 

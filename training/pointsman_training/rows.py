@@ -17,6 +17,7 @@ from pointsman.prediction import FEATURE_VERSION
 from pointsman_training.encode import Encoder
 from pointsman_training.network import Floats
 from pointsman_training.outcomes import Outcomes
+from pointsman_training.tables import CONTRIBUTOR
 
 _NAMES: Final = ("source", "task_type", "split", "group")
 _CLIPPED_SHARE: Final = 0.001
@@ -37,13 +38,14 @@ def write_rows(
     steps = {"fast": _step(features.fast), "deep": _step(features.deep), "counts": 1.0}
     target = Path(directory)
     target.mkdir(parents=True, exist_ok=True)
+    names = _NAMES if outcomes.contributors is None else (*_NAMES, CONTRIBUTOR)
     paths = []
     for source in sorted(set(outcomes.sources.tolist())):
         rows = np.flatnonzero(outcomes.sources == source)
         nested = [_nested(outcomes, int(row)) for row in rows]
         table = pa.table({
             "prompt_id": [outcomes.prompt_ids[row] for row in rows],
-            **{name: getattr(outcomes, f"{name}s")[rows].tolist() for name in _NAMES},
+            **{name: getattr(outcomes, f"{name}s")[rows].tolist() for name in names},
             "input_tokens": pa.array(outcomes.input_tokens[rows], pa.float32()),
             "fast": _quantised(features.fast[rows], steps["fast"]),
             "deep": _quantised(features.deep[rows], steps["deep"]),

@@ -49,6 +49,7 @@ ROW_COLUMNS: Final = (
     "output_tokens",
 )
 PROMPT_NAMES: Final = ("prompt_id", "source", "task_type", "split", "group")
+CONTRIBUTOR: Final = "contributor"
 SPLITS: Final = ("train", "dev")
 
 
@@ -80,6 +81,7 @@ class Table:
     """One file as flat arrays: prompts (first occurrence) and outcomes that point at them.
 
     Either `texts` or `features` are there; `encoder` names the model and layer that features were made with.
+    `contributors` says who brought each prompt, None where the file doesn't.
     """
 
     prompts: Prompts
@@ -92,10 +94,11 @@ class Table:
     name: str
     sha256: str
     encoder: tuple[str, int] | None = None
+    contributors: npt.NDArray[np.str_] | None = None
 
 
-def read_table(path: Path) -> Table:
-    """Return the table of one file.
+def read_table(path: Path, contributor: str = CONTRIBUTOR) -> Table:
+    """Return the table of one file; the column `contributor` is optional.
 
     Raises:
         InvalidOutcomes: no parquet, a column missing or of the wrong type, a score outside [0, 1], a duplicate
@@ -115,17 +118,21 @@ def read_table(path: Path) -> Table:
     if not len(table):
         raise InvalidOutcomes(f"{path} has no rows.")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _checked(_feature_table(path, table, sha256) if is_rows else _text_table(path, table, sha256), path)
+    read = _feature_table if is_rows else _text_table
+    named = contributor if contributor in table.column_names else None
+    return _checked(read(path, table, sha256, named), path)
 
 
-def _text_table(path: Path, table: pa.Table, sha256: str) -> Table:
+def _text_table(path: Path, table: pa.Table, sha256: str, contributor: str | None) -> Table:
     ids = _strings(path, table, "prompt_id")
     _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     first, prompt = first[order], rank[inverse]
-    columns = {name: _strings(path, table, name) for name in (*PROMPT_NAMES, "text")}
+    columns = {
+        name: _strings(path, table, name) for name in (*PROMPT_NAMES, "text", *((contributor,) if contributor else ()))
+    }
     _check_splits(path, columns["split"])
     for name, values in columns.items():
         if (changed := np.flatnonzero(values != values[first][prompt])).size:
@@ -148,10 +155,11 @@ def _text_table(path: Path, table: pa.Table, sha256: str) -> Table:
         output_tokens=_numbers(path, table, "output_tokens"),
         name=path.name,
         sha256=sha256,
+        contributors=columns[contributor][first] if contributor else None,
     )
 
 
-def _feature_table(path: Path, table: pa.Table, sha256: str) -> Table:
+def _feature_table(path: Path, table: pa.Table, sha256: str, contributor: str | None) -> Table:
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     if metadata.get("feature_version") != str(FEATURE_VERSION):
         raise InvalidOutcomes(
@@ -190,6 +198,7 @@ def _feature_table(path: Path, table: pa.Table, sha256: str) -> Table:
         name=path.name,
         sha256=sha256,
         encoder=encoder,
+        contributors=_strings(path, table, contributor) if contributor else None,
     )
 
 

@@ -28,11 +28,12 @@ _TRAINING_VERBS: Final = {
     "train": "train a bundle from outcomes",
     "models": "add a model to a trained bundle",
     "rows": "turn outcomes with texts into feature rows without them",
+    "gate": "promote a bundle, or say why not",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit code: 0 done, 1 done in part, 2 refused, 130 interrupted."""
+    """Run one verb and return the exit code: 0 done, 1 done in part, 2 refused, 3 not promoted, 130 interrupted."""
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()

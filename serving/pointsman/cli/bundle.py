@@ -47,6 +47,9 @@ def _show(bundle: Bundle) -> None:
         "encoder": f"{encoder.model}, layer {encoder.layer}, {encoder.dimensions} numbers, {encoder.max_tokens} tokens",
         "demands": str(manifest.layout.demand),
         "trade": f"quality 1.0 is worth {manifest.trade_usd:g} USD per task",
+        "serves": f"{manifest.constant} always: held-out outcomes don't show that routing is worth more"
+        if manifest.constant
+        else "the model of greatest utility",
     }
     console.print(_table("bundle", ("field", "value"), facts.items()))
     files = [(name, f"{file.bytes:,}", file.sha256) for name, file in sorted(manifest.files.items())]

@@ -104,12 +104,13 @@ class Layout(msgspec.Struct, frozen=True):
         return self.demand + self.length + self.complexity + self.type + self.novelty
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything about a bundle that isn't a weight of the graph.
 
     `novelty_quantiles` are the distances at 0, 1, … 100 % of the training texts. `trade_usd` is how much quality 1.0 is
     worth in dollars per task by default (1 / λ). `deep_margin` is the utility gap below which the deep reading could
-    change the choice. `training` and `metrics` are for readers; no code depends on them.
+    change the choice. `constant` names the model that serves every task at the default dial, where held-out outcomes
+    don't show that routing is worth more. `training` and `metrics` are for readers; no code depends on them.
     """
 
     format: int
@@ -128,6 +129,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: dict[str, Any]
     typical_demand: TypicalDemand | None = None
     benchmark_priors: dict[str, BenchmarkPrior] = {}
+    constant: str | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -282,6 +284,8 @@ def _check_numbers(manifest: Manifest, root: Path) -> None:
         raise BundleError(f"{place}: the residual of every benchmark prior must be above 0, and finite.")
     if not manifest.abilities:
         raise BundleError(f"{place} knows no model; train it again.")
+    if manifest.constant is not None and manifest.constant not in manifest.abilities:
+        raise BundleError(f"{place}: constant is {manifest.constant!r}, a model it has no ability of; train it again.")
 
 
 def _text(data: bytes, path: Path) -> str:

@@ -68,8 +68,7 @@ def fitted_baselines(train: Examples, fresh: Examples, seed: int) -> Iterator[Ba
     counts = tune(logistic, PENALTIES, train.counts, train.scores, folds)
     yield Baseline("text counts, logistic", counts.predict(fresh.counts), _penalty(counts))
 
-    nearest = tune(neighbours, NEIGHBOURS, train.embedding, train.scores, folds)
-    yield Baseline("kNN", nearest.predict(fresh.embedding), f"k = {nearest.setting:g}")
+    yield nearest(train, fresh, folds)
 
     means = tune(partial(clusters, seed=seed), CLUSTERS, train.embedding, train.scores, folds)
     yield Baseline("k-means (Avengers)", means.predict(fresh.embedding), f"k = {means.setting:g}")
@@ -80,6 +79,20 @@ def fitted_baselines(train: Examples, fresh: Examples, seed: int) -> Iterator[Ba
 
     trees = boosted(train.embedding, train.counts, train.scores, seed=seed)
     yield Baseline("one boosted classifier a model", trees(fresh.embedding, fresh.counts))
+
+
+def nearest(train: Examples, fresh: Examples, folds: Integers) -> Baseline:
+    """Return the mean of the k nearest train rows, k chosen on inner `folds` of them."""
+    tuned = tune(neighbours, NEIGHBOURS, train.embedding, train.scores, folds)
+    return Baseline("kNN", tuned.predict(fresh.embedding), f"k = {tuned.setting:g}")
+
+
+def true_type_table(train: Examples, fresh: Examples) -> Baseline:
+    """Return each model's mean on the train rows of the prompt's true task type, shrunk to its mean on all."""
+    names, places = np.unique(train.types, return_inverse=True)
+    table = group_means(train.scores, places.astype(np.int64), len(names))
+    known = np.vstack([table, column_means(train.scores)])
+    return Baseline("task-type table, true type", known[_places(names, fresh.types)], f"{len(names)} types")
 
 
 def model_means(train: Examples, fresh: Examples) -> Doubles:
@@ -94,11 +107,10 @@ def mixture(cost: Doubles, quality: Doubles, points: int) -> tuple[Doubles, Doub
 
 
 def _type_tables(train: Examples, fresh: Examples) -> Iterator[Baseline]:
+    yield true_type_table(train, fresh)
     names, places = np.unique(train.types, return_inverse=True)
-    table = group_means(train.scores, places.astype(np.int64), len(names))
-    known = np.vstack([table, column_means(train.scores)])
-    yield Baseline("task-type table, true type", known[_places(names, fresh.types)], f"{len(names)} types")
     if len(names) > 1:
+        table = group_means(train.scores, places.astype(np.int64), len(names))
         chances = type_chances(train.embedding, places.astype(np.int64), len(names), _TYPE_PENALTY)(fresh.embedding)
         yield Baseline("task-type table, predicted type", chances @ table, f"{len(names)} types")
 

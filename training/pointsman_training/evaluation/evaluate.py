@@ -77,7 +77,7 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
     source = main_source(bundle.manifest, outcomes, choice.source)
     fleet = fleet_of(bundle.manifest, outcomes, read_prices(inputs.prices), source, choice.models)
     selection = select(outcomes, fleet, source, choice.split)
-    trial, train, without_tokens = _trial(bundle, outcomes, fleet, selection, choice)
+    trial, train, without_tokens = trial_of(bundle, outcomes, fleet, selection, choice)
     peers, absence = installed_peers()
 
     with threadpool_limits(1):  # the arrays are small: more threads wait for each other, and change last digits
@@ -154,7 +154,7 @@ def unseen(manifest: Manifest, outcomes: Outcomes, split: str) -> bool | None:
     return None if uses_dev is None else not uses_dev
 
 
-def _trial(
+def trial_of(
     bundle: Bundle, outcomes: Outcomes, fleet: Fleet, selection: Selection, choice: Choice
 ) -> tuple[Trial, Examples, tuple[str, ...]]:
     """Return the measured rows, the rows that baselines learn from, and the models whose tokens nobody observed."""

@@ -148,6 +148,7 @@ def taken(outcomes: Outcomes, rows: Integers) -> Outcomes:
         input_tokens=outcomes.input_tokens[rows],
         scores=outcomes.scores[rows],
         output_tokens=outcomes.output_tokens[rows],
+        contributors=None if outcomes.contributors is None else outcomes.contributors[rows],
     )
 
 

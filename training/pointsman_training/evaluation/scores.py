@@ -181,13 +181,16 @@ def reliability(chance: Array, scores: Array, bins: int = ECE_BINS) -> Bins:
     Equal chances share a bin, the one of their middle rank, so that neither order nor ties make a difference; without
     ties it has the bins of `metrics.ece`.
     """
-    n = len(chance)
-    sizes = [len(part) for part in np.array_split(np.arange(n), bins)]
-    places = np.searchsorted(np.cumsum(sizes), np.ceil(rankdata(chance)), side="left")
-    _, place = np.unique(places, return_inverse=True)
+    _, place = np.unique(bin_places(chance, bins), return_inverse=True)
     count = np.bincount(place)
     predicted = np.bincount(place, weights=chance) / count
-    return Bins(predicted, np.bincount(place, weights=scores) / count, count / n)
+    return Bins(predicted, np.bincount(place, weights=scores) / count, count / len(chance))
+
+
+def bin_places(chance: Array, bins: int) -> npt.NDArray[np.intp]:
+    """Return the bin of each chance (k,), 0 to `bins` − 1, as `reliability` has it; a bin may be empty."""
+    sizes = [len(part) for part in np.array_split(np.arange(len(chance)), bins)]
+    return np.asarray(np.searchsorted(np.cumsum(sizes), np.ceil(rankdata(chance)), side="left"))
 
 
 def ece(bins: Bins) -> float:
