@@ -17,6 +17,7 @@ import msgspec
 from pointsman.errors import BundleError
 from pointsman.prediction.audit import audit_graph
 from pointsman.prediction.features import FEATURE_VERSION
+from pointsman.promises import Promises
 from pointsman.types import COMPLEXITIES, TASK_TYPES
 
 BUNDLE_FORMAT: Final = 1
@@ -91,7 +92,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `novelty_quantiles` are the distances at 0, 1, … 100 % of the training texts. `trade_usd` is how much quality 1.0 is
     worth in dollars per task by default (1 / λ). `deep_margin` is the utility gap below which the deep reading could
-    change the choice. `training` and `metrics` are for readers; no code depends on them.
+    change the choice. `promise` is what targets are solved on, None where nothing was calibrated. `training`
+    and `metrics` are for readers; no code depends on them.
     """
 
     format: int
@@ -108,6 +110,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, FileDigest]
     training: dict[str, Any]
     metrics: dict[str, Any]
+    promise: Promises | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True):
