@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pointsman.policy import Policy, Weights
     from pointsman.registry import Fleet, load_fleet
     from pointsman.router import Router
+    from pointsman.spending import SpendPlan, plan_spend
     from pointsman.types import Candidate, Complexity, Constraints, Decision, Task
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "PointsmanError",
     "Policy",
     "Router",
+    "SpendPlan",
     "Task",
     "Weights",
     "load_fleet",
+    "plan_spend",
 ]
 __version__ = "0.1.0"
 
@@ -32,6 +35,8 @@ _HOMES: Final = {
     "Fleet": "registry",
     "load_fleet": "registry",
     "Router": "router",
+    "SpendPlan": "spending",
+    "plan_spend": "spending",
     "Candidate": "types",
     "Complexity": "types",
     "Constraints": "types",

@@ -158,6 +158,12 @@ class Router:
         settled = iter(self._decide(todo, fast, is_settled))
         return [next(settled if row_is_settled else deep) for row_is_settled in is_settled]
 
+    def candidates(self, tasks: Sequence[Task | str], depth: Depth) -> Candidates:
+        """Return what every model of the fleet would do with each task, read at one depth."""
+        todo = [_as_task(task) for task in tasks]
+        self._check_names(todo)
+        return self._consider(todo, depth).candidates
+
     def _is_settled(self, tasks: Sequence[Task], fast: Considered) -> Booleans:
         """Return where reading deep can't change the choice.
 

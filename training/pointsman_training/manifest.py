@@ -12,6 +12,7 @@ from pointsman_training.encode import Encoder
 from pointsman_training.examples import Dataset
 from pointsman_training.learned import Learned
 from pointsman_training.novelty import Novelty
+from pointsman_training.promise import cross_fitted_promises
 
 _DIGITS: Final = 6
 
@@ -42,6 +43,7 @@ def bundle_contents(
         files={},
         training=training,
         metrics=metrics,
+        promise=cross_fitted_promises(dataset, learned, novelty),
     )
     card = _card(manifest).encode()
     return manifest, {GRAPH: graph, TOKENIZER: encoder.tokenizer_json.encode(), CARD: card}

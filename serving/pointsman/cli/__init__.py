@@ -26,6 +26,7 @@ _VERBS: Final = {
 }
 _TRAINING_VERBS: Final = {
     "train": "train a bundle from outcomes",
+    "target": "solve a policy for a quality, or for a monthly spend",
     "rows": "turn outcomes with texts into feature rows without them",
 }
 

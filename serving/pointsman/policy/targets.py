@@ -15,8 +15,8 @@ from pointsman.policy.strategies import cost_utility, lead
 from pointsman.promises import Curve, DialPoint, Promises
 from pointsman.types import Promise
 
-DIALS: Final[tuple[float, ...]] = tuple(float(f"{dial:.6g}") for dial in np.logspace(-6, 1, 141))
-"""Settings of the dial that curves are measured at, in USD per task: twenty a decade."""
+DIALS: Final[tuple[float, ...]] = tuple(float(f"{dial:.6g}") for dial in np.logspace(-6, 1, 71))
+"""Settings of the dial that curves are measured at, in USD per task: ten a decade."""
 
 
 def best_models(utility: Floats, candidates: Candidates) -> Integers:

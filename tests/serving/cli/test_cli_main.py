@@ -22,7 +22,7 @@ def test_help_names_every_verb(pointsman, monkeypatch):
     code, out, err = pointsman("--help")
     assert (code, err) == (0, "")
     verbs = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
-    assert verbs == ["route", "batch", "predict", "serve", "bundle", "registry", "train", "rows"]
+    assert verbs == ["route", "batch", "predict", "serve", "bundle", "registry", "train", "target", "rows"]
 
 
 @pytest.mark.parametrize("verb", ["route", "batch", "predict", "serve", "bundle", "registry"])
