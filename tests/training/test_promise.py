@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -83,6 +83,7 @@ def test_the_bound_inverts_the_test_and_knows_the_closed_form_of_a_perfect_mean(
     assert np.e * binom.cdf(30, 150, 1 - bounds[2]) == pytest.approx(0.05, abs=1e-4)
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.integers(1, 2_000))
 def test_a_bound_is_a_share_and_never_above_the_mean(means, count):
     bounds = lower_bounds(np.array(means), count)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.policy import Policy, Weights, escalated, is_certain
@@ -44,6 +44,7 @@ tables = st.lists(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(tables, st.floats(0, 1), st.data())
 def test_an_escalation_reaches_the_threshold_and_nothing_able_and_cheaper_does(candidates_of, table, threshold, data):
     quality, cost, able = (np.array([[cell[part] for cell in row] for row in table]) for part in range(3))
@@ -58,6 +59,7 @@ def test_an_escalation_reaches_the_threshold_and_nothing_able_and_cheaper_does(c
             assert candidates.cost_nanousd[row, after] == candidates.cost_nanousd[row][reaches].min()
 
 
+@settings(max_examples=50, deadline=None)
 @given(tables, st.floats(0, 1), st.floats(0, 0.3), st.integers(0, 2**32 - 1))
 def test_where_it_is_certain_small_errors_of_quality_change_no_escalation(
     candidates_of, table, threshold, margin, seed

@@ -3,7 +3,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.errors import InvalidInput
@@ -65,6 +65,7 @@ def test_a_target_above_the_largest_dials_floor_is_refused_with_the_most_that_ca
     )
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0, 1), st.floats(0, 1))
 def test_a_higher_target_never_lowers_the_dial(floors, one, other):
     points = curve(*floors)
@@ -96,6 +97,7 @@ def test_a_spend_or_traffic_that_is_no_positive_number_is_refused(wrong):
         solve_spend(curve(0.6), 5.0, wrong)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1e-6, 1e-3, 1.0]))
 def test_the_best_model_is_the_one_that_ranking_puts_first(candidates_of, seed, dial):
     rng = np.random.default_rng(seed)
@@ -110,6 +112,7 @@ def test_the_best_model_is_the_one_that_ranking_puts_first(candidates_of, seed, 
         assert (table[rows, best] == table[rows, first]).all()
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_larger_dial_never_lowers_predicted_quality_or_cost(candidates_of, seed):
     rng = np.random.default_rng(seed)
