@@ -15,8 +15,11 @@ from pointsman.policy.strategies import cost_utility, lead
 from pointsman.promises import Curve, DialPoint, Promises
 from pointsman.types import Promise
 
-DIALS: Final[tuple[float, ...]] = tuple(float(f"{dial:.6g}") for dial in np.logspace(-6, 1, 71))
-"""Settings of the dial that curves are measured at, in USD per task: ten a decade."""
+DIALS: Final[tuple[float, ...]] = tuple(float(f"{dial:.6g}") for dial in np.logspace(-6, 1, 141))
+"""Settings of the dial that curves are measured at, in USD per task: twenty a decade.
+
+With ten, a quality target of 0.8 on public outcomes cost 19 % more: the least dial that keeps it lay between two.
+"""
 
 
 def best_models(utility: Floats, candidates: Candidates) -> Integers:
