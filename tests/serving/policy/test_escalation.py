@@ -66,10 +66,11 @@ def test_where_it_is_certain_small_errors_of_quality_change_no_escalation(
 ):
     quality, cost, able = (np.array([[cell[part] for cell in row] for row in table]) for part in range(3))
     candidates = candidates_of(quality, cost, able)
-    chosen = np.where(candidates.is_able, candidates.quality, -np.inf).argmax(axis=1)
-    certain = is_certain(candidates, candidates.quality, threshold, margin)
-    errors = np.random.default_rng(seed).uniform(-0.999, 0.999, quality.shape) * margin
-    others = candidates_of(quality + errors, cost, able)
+    rng = np.random.default_rng(seed)
+    utility = rng.random(quality.shape).astype(np.float32)
+    chosen = np.where(candidates.is_able, utility, -np.inf).argmax(axis=1)
+    certain = is_certain(candidates, utility, threshold, margin)
+    others = candidates_of(quality + rng.uniform(-0.999, 0.999, quality.shape) * margin, cost, able)
     moves = escalated(candidates, chosen, threshold) != chosen
     moves_then = escalated(others, chosen, threshold) != chosen
     is_close = np.abs(candidates.quality - threshold) < 1e-6
@@ -77,11 +78,18 @@ def test_where_it_is_certain_small_errors_of_quality_change_no_escalation(
 
 
 def test_one_able_model_is_certain_and_a_close_call_is_not(candidates_of):
-    candidates = candidates_of(
-        [[0.69, 0.9], [0.69, 0.9], [0.81, 0.9], [0.4, 0.5]], [[1, 2]] * 4, [[True, False], *[[True, True]] * 3]
-    )
-    utility = np.array([[1.0, 0.0]] * 4, dtype=np.float32)
-    assert is_certain(candidates, utility, 0.7, 0.1).tolist() == [True, False, True, True]
+    cases = [
+        ([0.69, 0.9], [True, False], True),
+        ([0.69, 0.9], [True, True], False),
+        ([0.79, 0.9], [True, True], False),
+        ([0.81, 0.9], [True, True], True),
+        ([0.4, 0.5], [True, True], True),
+        ([0.4, 0.65], [True, True], False),
+    ]
+    quality, able, certain = zip(*cases, strict=True)
+    candidates = candidates_of(quality, [[1, 2]] * len(cases), able)
+    utility = np.array([[1.0, 0.0]] * len(cases), dtype=np.float32)
+    assert is_certain(candidates, utility, 0.7, 0.1).tolist() == list(certain)
 
 
 def test_the_words_say_who_gave_way_and_why():
