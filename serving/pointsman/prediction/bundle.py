@@ -87,7 +87,7 @@ class Layout(msgspec.Struct, frozen=True):
         return self.demand + self.length + self.complexity + self.type + self.novelty
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything about a bundle that isn't a weight of the graph.
 
     `novelty_quantiles` are the distances at 0, 1, … 100 % of the training texts. `trade_usd` is how much quality 1.0 is
