@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pointsman.errors import PointsmanError
-    from pointsman.policy import Weights
+    from pointsman.policy import Policy, Weights
     from pointsman.registry import Fleet, load_fleet
-    from pointsman.router import Policy, Router
+    from pointsman.router import Router
+    from pointsman.spending import SpendPlan, plan_spend
     from pointsman.types import Candidate, Complexity, Constraints, Decision, Task
 
 __all__ = [
@@ -19,19 +20,23 @@ __all__ = [
     "PointsmanError",
     "Policy",
     "Router",
+    "SpendPlan",
     "Task",
     "Weights",
     "load_fleet",
+    "plan_spend",
 ]
 __version__ = "0.1.0"
 
 _HOMES: Final = {
     "PointsmanError": "errors",
+    "Policy": "policy",
     "Weights": "policy",
     "Fleet": "registry",
     "load_fleet": "registry",
-    "Policy": "router",
     "Router": "router",
+    "SpendPlan": "spending",
+    "plan_spend": "spending",
     "Candidate": "types",
     "Complexity": "types",
     "Constraints": "types",

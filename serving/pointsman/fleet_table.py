@@ -30,6 +30,12 @@ class FleetTable(msgspec.Struct, frozen=True):
     first_tier_tokens: int
     availability: tuple[float, ...]
 
+    @property
+    def prices(self) -> dict[str, tuple[int, int]]:
+        """Nano-USD per million input and output tokens of each model."""
+        rates = zip(self.input_prices.tolist(), self.output_prices.tolist(), strict=True)
+        return dict(zip(self.models.models, rates, strict=True))
+
     def cost_nanousd(self, input_tokens: Integers, output_tokens: Integers) -> Integers:
         """Return the expected cost, int64 (n_tasks, n_models), rounded up to whole nano-USD.
 

@@ -1,82 +1,56 @@
 """The composition: Task → Reading → Candidates → Decision."""
 
-import math
 import os
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from pointsman.considered import Columns, Considered
 from pointsman.errors import BudgetTooSmall, InvalidInput, InvalidTask, NoEligibleModel
-from pointsman.fleet_table import CHARACTERS_PER_TOKEN, FleetTable, fleet_table
+from pointsman.fleet_table import CHARACTERS_PER_TOKEN, fleet_table
 from pointsman.money import format_usd
 from pointsman.policy import (
     STRATEGIES,
     Candidates,
-    Components,
-    Weights,
+    Pledge,
+    Policy,
     able_models,
     constant_first,
     constant_words,
+    escalated,
     exclusions,
+    is_certain,
     lead,
     lead_of_constant,
+    pledge,
     ranking,
     reason,
     score,
+    solve_quality,
 )
-from pointsman.prediction import Bundle, Predictor, Reading, read_bundle
+from pointsman.policy.reasons import escalation_words
+from pointsman.policy_file import read_policy
+from pointsman.prediction import Bundle, Predictor, read_bundle
 from pointsman.prediction.predictor import Depth
+from pointsman.promises import Promises
 from pointsman.registry import Fleet, load_fleet
 from pointsman.types import (
     ANYTHING,
     COMPLEXITIES,
     PROFILES,
     TASK_TYPES,
-    Candidate,
     Complexity,
     Decision,
     Profile,
-    Scores,
     Task,
 )
 
 Booleans = npt.NDArray[np.bool_]
-
-_LEAST_TRADE_USD: Final = 1e-12
+Integers = npt.NDArray[np.int64]
 
 _TYPE_INDEX: Final = {name: index for index, name in enumerate(TASK_TYPES)}
-
-
-class Policy(msgspec.Struct, frozen=True):
-    """How to choose: the strategy, the weights of the weighted score, and the dial.
-
-    `trade_usd` is what quality 1.0 is worth in dollars per task; None takes the bundle's, learned from outcomes.
-    """
-
-    strategy: str = "cost-optimised"
-    weights: Weights = Weights()
-    trade_usd: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a strategy that doesn't exist and a dial that isn't positive.
-
-        Raises:
-            InvalidInput: one of these.
-        """
-        if self.strategy not in STRATEGIES:
-            raise InvalidInput(
-                f"strategy is {self.strategy!r}; expected one of {', '.join(STRATEGIES)}.", field="strategy"
-            )
-        dial = self.trade_usd
-        is_number = isinstance(dial, int | float) and not isinstance(dial, bool)
-        if dial is not None and not (is_number and _LEAST_TRADE_USD <= dial < math.inf):
-            raise InvalidInput(
-                f"trade_usd is {dial!r:.80}; expected a number of dollars, at least {_LEAST_TRADE_USD:g}.",
-                field="trade_usd",
-            )
 
 
 class Router:
@@ -95,7 +69,36 @@ class Router:
         self._table = fleet_table(fleet, bundle.manifest)
         self._trade_usd = self.policy.trade_usd or bundle.manifest.trade_usd
         self._constant = self._place_of_constant()
+        self._threshold = self.policy.threshold if self._constant is None else None
+        self._pledge: Pledge | None = None
+        if self.policy.target_quality is not None:
+            self._trade_usd, self._pledge = self._solve(self.policy.target_quality)
         self._baseline = self._table.models.models.index(fleet.baseline) if fleet.baseline else None
+
+    def _solve(self, quality: float) -> tuple[float, Pledge]:
+        """Return the dial of a quality target, and what can be pledged of this fleet."""
+        promises = self.promises
+        if promises is None or self.profile not in promises.curves:
+            raise InvalidInput(
+                f"target_quality needs a calibrated curve of the profile {self.profile}, which the "
+                f"{'bundle' if self.policy.promises is None else 'policy'} doesn't have; train the bundle again, or "
+                "calibrate on your outcomes (pointsman target).",
+                field="target_quality",
+            )
+        dial = solve_quality(promises.curves[self.profile], quality).trade_usd
+        return dial, pledge(promises, quality, self._table.prices, self.bundle.digest, self._threshold)
+
+    @property
+    def promises(self) -> Promises | None:
+        """What a quality target is solved on: the policy's calibration, else the bundle's; None without a target."""
+        if self.policy.target_quality is None:
+            return None
+        return self.policy.promises or self.bundle.manifest.promise
+
+    @property
+    def trade_usd(self) -> float:
+        """The dial in use: the policy's, the one its target was solved to, or the bundle's."""
+        return self._trade_usd
 
     @classmethod
     def load(
@@ -103,17 +106,20 @@ class Router:
         bundle: str | os.PathLike[str] | None = None,
         fleet: str | os.PathLike[str] | Fleet = "default",
         profile: Profile = "auto",
-        policy: Policy | None = None,
+        policy: Policy | str | os.PathLike[str] | None = None,
     ) -> "Router":
         """Return a router from a bundle directory (None: the one that comes along) and a fleet (name, file or object).
+
+        `policy` may be the path of a policy file.
 
         Raises:
             BundleError: the bundle doesn't verify.
             RegistryError: the fleet can't be read.
-            InvalidInput: no such profile.
+            InvalidInput: no such profile, a policy file that can't be used, or a target that can't be promised.
         """
         loaded = fleet if isinstance(fleet, Fleet) else load_fleet(fleet)
-        return cls(read_bundle(bundle), loaded, profile=profile, policy=policy)
+        chosen = policy if policy is None or isinstance(policy, Policy) else read_policy(policy)
+        return cls(read_bundle(bundle), loaded, profile=profile, policy=chosen)
 
     def route(self, task: Task | str) -> Decision:
         """Return the decision for one task; a plain text is a task without type or budget.
@@ -156,12 +162,24 @@ class Router:
         settled = iter(self._decide(todo, fast, is_settled))
         return [next(settled if row_is_settled else deep) for row_is_settled in is_settled]
 
-    def _is_settled(self, tasks: Sequence[Task], fast: "_Considered") -> Booleans:
-        """Return where reading deep can't change the choice: a clear lead, and no model lost to a prediction."""
+    def candidates(self, tasks: Sequence[Task | str], depth: Depth) -> Candidates:
+        """Return what every model of the fleet would do with each task, read at one depth."""
+        todo = [_as_task(task) for task in tasks]
+        self._check_names(todo)
+        return self._consider(todo, depth).candidates
+
+    def _is_settled(self, tasks: Sequence[Task], fast: Considered) -> Booleans:
+        """Return where reading deep can't change the choice.
+
+        There it has a clear lead, no model is lost to a prediction, and whether it escalates is clear too.
+        """
+        margin = self.bundle.manifest.deep_margin
         gap = lead(fast.utility, fast.candidates)
         if self._constant is not None:
             gap = lead_of_constant(gap, fast.candidates, self._constant)
-        leads = gap >= self.bundle.manifest.deep_margin
+        leads = gap >= margin
+        if self._threshold is not None:
+            leads &= is_certain(fast.candidates, fast.utility, self._threshold, margin)
         judged = np.array([task.budget_usd is not None or task.constraints.min_quality is not None for task in tasks])
         settled: Booleans = leads & ~(judged.astype(bool) & ~fast.candidates.is_able.all(axis=1))
         return settled
@@ -169,11 +187,10 @@ class Router:
     def _place_of_constant(self) -> int | None:
         """Return where the bundle's constant stands in the fleet; None if it has none or the policy isn't its own.
 
-        That nothing beat it was measured with the default strategy at the bundle's own dial; another is the caller's.
+        That nothing beat it was measured with the default policy at the bundle's own dial; another is the caller's.
         """
         constant, models = self.bundle.manifest.constant, self._table.models.models
-        is_default = self.policy.strategy == Policy().strategy and self.policy.trade_usd is None
-        return models.index(constant) if constant in models and is_default else None
+        return models.index(constant) if constant in models and self.policy == Policy() else None
 
     def _check_names(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
@@ -181,7 +198,7 @@ class Router:
                 for model in (*(task.constraints.models or ()), *task.constraints.exclude):
                     self.fleet.card(model)
 
-    def _consider(self, tasks: Sequence[Task], depth: Depth) -> "_Considered":
+    def _consider(self, tasks: Sequence[Task], depth: Depth) -> Considered:
         reading = self.predictor.read([task.description for task in tasks], depth)
         quality = self._table.abilities.quality(reading)
         output_tokens = np.ceil(self._table.abilities.output_tokens(reading)).astype(np.int64)
@@ -202,28 +219,40 @@ class Router:
                 candidates.is_able[row] &= candidates.cost_nanousd[row] <= budget
         components = score(candidates, self._table.models, self.policy.weights)
         utility = STRATEGIES[self.policy.strategy](candidates, components, self._trade_usd)
-        return _Considered(reading, types, input_tokens, candidates, components, utility)
+        return Considered(reading, types, input_tokens, candidates, components, utility)
 
     def _decide(
-        self, tasks: Sequence[Task], considered: "_Considered", wanted: Booleans | None = None
+        self, tasks: Sequence[Task], considered: Considered, wanted: Booleans | None = None
     ) -> list[Decision | NoEligibleModel]:
         """Return the results of all tasks, or of those `wanted` (n_tasks,)."""
         orders = ranking(considered.utility, considered.candidates)
         if self._constant is not None:
             orders = constant_first(orders, considered.candidates, self._constant)
+        origins = self._escalate(considered.candidates, orders)
         able = considered.candidates.is_able.sum(axis=1).tolist()
-        columns = _Columns.of(considered)
+        columns = Columns.of(considered)
         return [
-            self._decision(task, considered, columns, row, orders[row, : able[row]].tolist())
+            self._decision(task, columns, row, orders[row, : able[row]].tolist(), origins.get(row))
             if able[row]
             else self._refusal(task, considered, row)
             for row, task in enumerate(tasks)
             if wanted is None or wanted[row]
         ]
 
-    def _decision(
-        self, task: Task, considered: "_Considered", columns: "_Columns", row: int, order: list[int]
-    ) -> Decision:
+    def _escalate(self, candidates: Candidates, orders: Integers) -> dict[int, int]:
+        """Put the models that tasks escalate to first in `orders`; return who gave way to them, by row."""
+        if self._threshold is None:
+            return {}
+        chosen = orders[:, 0]
+        better = escalated(candidates, chosen, self._threshold)
+        if better is chosen:
+            return {}
+        origins = {int(row): int(chosen[row]) for row in np.flatnonzero(better != chosen)}
+        for row in origins:
+            orders[row] = [better[row], *orders[row][orders[row] != better[row]]]
+        return origins
+
+    def _decision(self, task: Task, columns: Columns, row: int, order: list[int], origin: int | None) -> Decision:
         candidates = columns.candidates(row, order, self._table)
         chosen = candidates[0]
         strongest = max(candidates, key=lambda candidate: candidate.quality)
@@ -232,6 +261,7 @@ class Router:
         kind = TASK_TYPES[columns.types[row]]
         constant = None if self._constant is None else self._table.models.models[self._constant]
         baseline_cost = None if self._baseline is None else columns.cost_nanousd[row][self._baseline]
+        unable = len(self.fleet.cards) - len(order)
         return Decision(
             model=chosen.model,
             reason=reason(
@@ -240,9 +270,10 @@ class Router:
                 strategy="constant" if chosen.model == constant else self.policy.strategy,
                 task_words=f"{complexity.label} {kind.replace('_', ' ')}",
                 is_measured=chosen.is_measured,
-                excluded=len(self.fleet.cards) - len(order),
+                excluded=unable,
             )
-            + ("" if constant is None else constant_words(constant, chosen.model)),
+            + ("" if constant is None else constant_words(constant, chosen.model))
+            + self._escalation_words(columns, row, origin),
             fallbacks=tuple([candidate.model for candidate in candidates[1:]]),
             complexity=complexity,
             type=kind,
@@ -255,15 +286,22 @@ class Router:
             saving_nanousd=None if baseline_cost is None else baseline_cost - chosen.cost_nanousd,
             candidates=candidates,
             strategy=self.policy.strategy,
-            profile=considered.reading.depth,
+            profile=columns.depth,
             novelty=columns.novelty[row],
             propensity=1.0,
             bundle=self.bundle.digest,
             task_id=task.id,
             tags=task.tags,
+            escalated_from=None if origin is None else self._table.models.models[origin],
+            promise=None if self._pledge is None else self._pledge.of(columns.novelty[row], unable),
         )
 
-    def _refusal(self, task: Task, considered: "_Considered", row: int) -> NoEligibleModel:
+    def _escalation_words(self, columns: Columns, row: int, origin: int | None) -> str:
+        if origin is None or self._threshold is None:
+            return ""
+        return escalation_words(self._table.models.models[origin], columns.quality[row][origin], self._threshold)
+
+    def _refusal(self, task: Task, considered: Considered, row: int) -> NoEligibleModel:
         kind = int(considered.types[row])
         excluded = exclusions(
             self._table.models,
@@ -288,65 +326,6 @@ class Router:
             )
         reasons = "; ".join(f"{model} {why}" for model, why in excluded.items())
         return NoEligibleModel(f"No model of fleet {self.fleet.name!r} can do {name}: {reasons}.", field="constraints")
-
-
-class _Considered(msgspec.Struct, frozen=True):
-    """n tasks read at one depth, with every candidate's utility."""
-
-    reading: Reading
-    types: npt.NDArray[np.int64]
-    input_tokens: npt.NDArray[np.int64]
-    candidates: Candidates
-    components: Components
-    utility: npt.NDArray[np.float32]
-
-
-class _Columns(msgspec.Struct, frozen=True):
-    """The arrays of `_Considered` as lists: Python reads numbers out of lists ten times faster than out of arrays."""
-
-    quality: list[list[float]]
-    cost_nanousd: list[list[int]]
-    output_tokens: list[list[int]]
-    cost_score: list[list[float]]
-    weighted_score: list[list[float]]
-    utility: list[list[float]]
-    complexity: list[list[float]]
-    types: list[int]
-    novelty: list[float]
-
-    @classmethod
-    def of(cls, considered: _Considered) -> "_Columns":
-        return cls(
-            quality=considered.candidates.quality.tolist(),
-            cost_nanousd=considered.candidates.cost_nanousd.tolist(),
-            output_tokens=considered.candidates.output_tokens.tolist(),
-            cost_score=considered.components.cost.tolist(),
-            weighted_score=considered.components.total.tolist(),
-            utility=considered.utility.tolist(),
-            complexity=considered.reading.complexity.tolist(),
-            types=considered.types.tolist(),
-            novelty=considered.reading.novelty.tolist(),
-        )
-
-    def candidates(self, row: int, order: list[int], table: FleetTable) -> tuple[Candidate, ...]:
-        """Return the candidates of one task in this order; all of them are able, so their capability is 1."""
-        quality, cost, tokens = self.quality[row], self.cost_nanousd[row], self.output_tokens[row]
-        cheapness, total, utility = self.cost_score[row], self.weighted_score[row], self.utility[row]
-        models, is_measured, availability = table.models.models, table.models.is_measured, table.availability
-        return tuple(
-            [
-                Candidate(
-                    models[m],
-                    quality[m],
-                    cost[m],
-                    tokens[m],
-                    is_measured[m],
-                    Scores(1.0, quality[m], availability[m], cheapness[m], total[m]),
-                    utility[m],
-                )
-                for m in order
-            ]
-        )
 
 
 def _as_task(task: object) -> Task:

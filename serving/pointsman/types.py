@@ -216,6 +216,19 @@ class Candidate(msgspec.Struct, frozen=True):
         return usd(self.cost_nanousd)
 
 
+class Promise(msgspec.Struct, frozen=True):
+    """What a quality target means for one decision.
+
+    `holds`: with a chance of `confidence` over calibration sets, tasks like this one are done with a mean quality of at
+    least `quality`. Otherwise `reason` says why that can't be said of this task; its model was chosen all the same.
+    """
+
+    quality: float
+    confidence: float
+    holds: bool
+    reason: str | None = None
+
+
 class Decision(msgspec.Struct, frozen=True):
     """The chosen model and why.
 
@@ -223,6 +236,8 @@ class Decision(msgspec.Struct, frozen=True):
     this task well. `profile` is the depth that decided, "fast" or "deep". `novelty` in [0, 1] says how unlike the
     training data the text is (0.95: more unlike than 95 % of it). `saving_nanousd` is against the baseline model's
     expected cost, None where the fleet lacks it. `propensity` is the probability with which this model was chosen.
+    `escalated_from` is the model that gave way because its chance was below the policy's confidence. `promise` is there
+    where the policy has a quality target.
     """
 
     model: str
@@ -245,6 +260,8 @@ class Decision(msgspec.Struct, frozen=True):
     bundle: str
     task_id: str | None = None
     tags: Mapping[str, str] = _NO_TAGS
+    escalated_from: str | None = None
+    promise: Promise | None = None
 
     @property
     def cost_usd(self) -> float:

@@ -20,9 +20,11 @@ PUBLIC_NAMES = [
     "PointsmanError",
     "Policy",
     "Router",
+    "SpendPlan",
     "Task",
     "Weights",
     "load_fleet",
+    "plan_spend",
 ]
 
 

@@ -65,7 +65,8 @@ def tiny(bundle, fleet):
 
 
 def with_policy(tiny, **policy):
-    return Router(tiny.bundle, tiny.fleet, profile="fast", policy=Policy(**policy))
+    """Return a router whose policy has these parts and doesn't escalate unless they say so."""
+    return Router(tiny.bundle, tiny.fleet, profile="fast", policy=Policy(**{"confidence": None, **policy}))
 
 
 def test_a_decision_is_whole(tiny):
@@ -105,6 +106,8 @@ def test_a_decision_is_whole(tiny):
         "bundle": tiny.bundle.digest,
         "task_id": "t-1",
         "tags": {"team": "dates"},
+        "escalated_from": None,
+        "promise": None,
     }
     assert candidates == [whole_candidate(model, utilities[model]) for model in ranked]
 
@@ -392,7 +395,8 @@ def test_what_is_no_task_is_refused(router, task):
 def test_any_text_is_routed_within_the_laws(router, text):
     decision = router.route(text)
     utilities = [candidate.utility for candidate in decision.candidates]
-    assert utilities == sorted(utilities, reverse=True)
+    ranked = utilities if decision.escalated_from is None else utilities[1:]
+    assert ranked == sorted(ranked, reverse=True)
     assert (decision.model, *decision.fallbacks) == tuple(candidate.model for candidate in decision.candidates)
     assert sorted(candidate.model for candidate in decision.candidates) == sorted(router.fleet.ids)
     assert sum(decision.complexity.probabilities.values()) == pytest.approx(1, abs=1e-5)

@@ -14,6 +14,7 @@ from pointsman_training.gate.constant import worth_words
 from pointsman_training.learned import Learned
 from pointsman_training.novelty import Novelty
 from pointsman_training.priors import benchmark_priors, typical_demand
+from pointsman_training.promise import cross_fitted_promises
 
 _DIGITS: Final = 6
 
@@ -47,6 +48,7 @@ def bundle_contents(
         benchmark_priors=benchmark_priors(dataset, learned),
         metrics=metrics | ({"worth_of_routing": learned.worth.figures} if learned.worth else {}),
         constant=learned.worth.constant if learned.worth else None,
+        promise=cross_fitted_promises(dataset, learned, novelty),
     )
     card = _card(manifest).encode()
     return manifest, {GRAPH: graph, TOKENIZER: encoder.tokenizer_json.encode(), CARD: card}

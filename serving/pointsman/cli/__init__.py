@@ -26,7 +26,9 @@ _VERBS: Final = {
 }
 _TRAINING_VERBS: Final = {
     "train": "train a bundle from outcomes",
+    "evaluate": "measure a bundle on outcomes, beside baselines",
     "models": "add a model to a trained bundle",
+    "target": "solve a policy for a quality, or for a monthly spend",
     "rows": "turn outcomes with texts into feature rows without them",
     "gate": "promote a bundle, or say why not",
 }

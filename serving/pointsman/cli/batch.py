@@ -15,6 +15,7 @@ from rich.text import Text
 from pointsman.cli.files import STANDARD, check_output, read_lines, refuse_equal_ids, write_whole
 from pointsman.cli.options import add_router_options, check_models, load_router
 from pointsman.cli.progress import chunks
+from pointsman.cli.promising import PromiseTally
 from pointsman.cli.saving import saving_words
 from pointsman.errors import NoEligibleModel, UnknownModel
 from pointsman.money import format_usd
@@ -36,6 +37,8 @@ class Tally:
     baseline: str | None = None
     models: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
+    escalated: int = 0
+    promises: PromiseTally = field(default_factory=PromiseTally)
 
     def add(self, result: Decision | NoEligibleModel) -> None:
         """Count one result."""
@@ -45,6 +48,8 @@ class Tally:
         self.decided += 1
         self.models[result.model] += 1
         self.cost_nanousd += result.cost_nanousd
+        self.escalated += result.escalated_from is not None
+        self.promises.add(result)
         if result.saving_nanousd is not None:
             self.baseline = result.baseline
             self.saving_nanousd = (self.saving_nanousd or 0) + result.saving_nanousd
@@ -66,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     _check_models(router.fleet, placed)
     tally = Tally()
     write_whole(args.output, _decision_lines(router, [task for _, task in placed], tally))
-    _print_summary(tally, Console(stderr=args.output == STANDARD))
+    _print_summary(tally, router, Console(stderr=args.output == STANDARD))
     if refused := tally.refusals.total():
         codes = ", ".join(f"{count} {code}" for code, count in tally.refusals.most_common())
         sys.stderr.write(f"{refused} of {len(placed)} tasks were refused ({codes}); their lines say why.\n")
@@ -100,11 +105,16 @@ def _line(task: Task, result: Decision | NoEligibleModel) -> bytes:
     return msgspec.json.encode(result.to_dict())
 
 
-def _print_summary(tally: Tally, console: Console) -> None:
+def _print_summary(tally: Tally, router: "Router", console: Console) -> None:
     table = Table.grid(Column(style="bold"), Column(overflow="fold"), padding=(0, 2))
     table.add_row("tasks", f"{tally.decided + tally.refusals.total():,} ({tally.refusals.total():,} refused)")
     for model, count in tally.models.most_common():
         table.add_row("", Text(f"{count:,} {model}"))
+    if tally.escalated:
+        table.add_row("escalated", f"{tally.escalated:,}")
+    if router.promises is not None:
+        for words in tally.promises.words(router.promises):
+            table.add_row("promise", Text(words))
     table.add_row("cost", format_usd(tally.cost_nanousd))
     if tally.decided:
         table.add_row("saving", Text(saving_words(tally.baseline, tally.cost_nanousd, tally.saving_nanousd)))

@@ -2,13 +2,17 @@
 
 import argparse
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from pointsman.errors import InvalidInput
 from pointsman.types import PROFILES
 
 if TYPE_CHECKING:
+    from pointsman.policy import Policy
     from pointsman.registry import Fleet
     from pointsman.router import Router
+
+OFF: Final = "off"
 
 
 def add_bundle_options(parser: argparse.ArgumentParser) -> None:
@@ -18,18 +22,24 @@ def add_bundle_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_router_options(parser: argparse.ArgumentParser) -> None:
-    """Add --fleet, --bundle, --profile, --strategy and --trade-usd."""
+    """Add --fleet, --bundle, --profile and what makes a policy: its file, or its parts."""
     parser.add_argument("--fleet", default="default", metavar="FLEET", help="default, seeds, current, or a file")
     add_bundle_options(parser)
     parser.add_argument(
         "--strategy",
-        default="cost-optimised",
         metavar="STRATEGY",
-        help="cost-optimised, quality-first or weighted (default: %(default)s)",
+        help="cost-optimised, quality-first or weighted (default: cost-optimised)",
     )
     parser.add_argument(
         "--trade-usd", type=float, metavar="USD", help="what quality 1.0 is worth per task (default: the bundle's)"
     )
+    parser.add_argument(
+        "--confidence", metavar="P", help="the chance below which a choice escalates, or off (default: 0.7)"
+    )
+    parser.add_argument(
+        "--target-quality", type=float, metavar="Q", help="the mean quality to promise at least cost, 0 to 1"
+    )
+    parser.add_argument("--policy", metavar="FILE", help="a policy file (pointsman target), instead of these four")
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -53,12 +63,41 @@ def load_router(args: argparse.Namespace) -> "Router":
     """Return the router that the options of `add_router_options` describe.
 
     Raises:
-        PointsmanError: bundle, fleet, strategy or dial can't be used.
+        PointsmanError: bundle, fleet or policy can't be used.
     """
-    from pointsman.router import Policy, Router
+    from pointsman.policy_file import read_policy
+    from pointsman.router import Router
 
-    policy = Policy(strategy=args.strategy, trade_usd=args.trade_usd)
+    parts = _policy_parts(args)
+    if args.policy is not None and parts:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in parts)
+        raise InvalidInput(f"--policy already says what {given} would; give one or the other.", field="policy")
+    policy = _policy(parts) if args.policy is None else read_policy(args.policy)
     return Router.load(bundle_path(args.bundle), args.fleet, args.profile, policy)
+
+
+def _policy_parts(args: argparse.Namespace) -> dict[str, Any]:
+    names = ("strategy", "trade_usd", "confidence", "target_quality")
+    return {name: value for name in names if (value := getattr(args, name)) is not None}
+
+
+def _policy(parts: dict[str, Any]) -> "Policy":
+    from pointsman.policy import Policy
+
+    if "confidence" in parts:
+        parts["confidence"] = _confidence(parts["confidence"])
+    return Policy(**parts)
+
+
+def _confidence(text: str) -> float | None:
+    if text == OFF:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidInput(
+            f"--confidence is {text!r}; expected a probability, or {OFF} to never escalate.", field="confidence"
+        ) from None
 
 
 def check_models(fleet: "Fleet", models: Iterable[str] | None) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pointsman.cli.files import STANDARD
 from pointsman.cli.options import add_router_options, load_router, names
+from pointsman.cli.promising import promise_words
 from pointsman.cli.saving import saving_words
 from pointsman.errors import InvalidFile
 from pointsman.money import format_usd
@@ -89,6 +90,7 @@ def _facts(decision: Decision) -> Table:
         "cost": format_usd(decision.cost_nanousd),
         "saving": saving_words(decision.baseline, decision.cost_nanousd, decision.saving_nanousd),
         "confidence": f"{decision.confidence:.2f}" + ("" if decision.candidates[0].is_measured else " (prior)"),
+        **_conditions(decision),
         "complexity": f"{decision.complexity.label} ({probabilities})",
         "type": f"{decision.type} ({'predicted' if decision.is_type_predicted else 'given'})",
         "profile": decision.profile,
@@ -98,6 +100,16 @@ def _facts(decision: Decision) -> Table:
     for name, value in facts.items():
         table.add_row(name, Text(value))
     return table
+
+
+def _conditions(decision: Decision) -> dict[str, str]:
+    """Return what is said only of decisions that escalated, or that a quality target stands behind."""
+    facts = {}
+    if decision.escalated_from is not None:
+        facts["escalated"] = f"from {decision.escalated_from}"
+    if decision.promise is not None:
+        facts["promise"] = promise_words(decision.promise)
+    return facts
 
 
 def _candidates(decision: Decision, fleet: "Fleet") -> Table:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pointsman.router import Router
 
 _BACKLOG: Final = 2048
-_SETTINGS: Final = ("fleet", "bundle", "profile", "strategy", "trade_usd")
+_SETTINGS: Final = ("fleet", "bundle", "profile", "strategy", "trade_usd", "confidence", "target_quality", "policy")
 """Options that worker processes read from the environment, as POINTSMAN_FLEET and so on."""
 
 

@@ -31,3 +31,8 @@ def reason(
     if excluded:
         text += f". {excluded} {'model was' if excluded == 1 else 'models were'} not able"
     return text + "."
+
+
+def escalation_words(model: str, chance: float, threshold: float) -> str:
+    """Return the sentence that says which model gave way, and why."""
+    return f" Escalated from {model}, whose chance of {chance:.2f} is below {threshold:g}."

@@ -18,6 +18,11 @@ Strategy = Callable[[Candidates, Components, float], Floats]
 
 def cost_optimised(candidates: Candidates, components: Components, trade_usd: float) -> Floats:
     """Return quality − cost / trade_usd: a dearer model wins only where its quality is worth the difference."""
+    return cost_utility(candidates, trade_usd)
+
+
+def cost_utility(candidates: Candidates, trade_usd: float) -> Floats:
+    """Return the utility of `cost_optimised`, which needs no components."""
     return (candidates.quality - candidates.cost_nanousd / (trade_usd * NANO)).astype(np.float32)
 
 

@@ -17,6 +17,7 @@ import msgspec
 from pointsman.errors import BundleError
 from pointsman.prediction.audit import audit_graph
 from pointsman.prediction.features import FEATURE_VERSION
+from pointsman.promises import Promises
 from pointsman.types import COMPLEXITIES, TASK_TYPES
 
 BUNDLE_FORMAT: Final = 1
@@ -110,7 +111,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     `novelty_quantiles` are the distances at 0, 1, … 100 % of the training texts. `trade_usd` is how much quality 1.0 is
     worth in dollars per task by default (1 / λ). `deep_margin` is the utility gap below which the deep reading could
     change the choice. `constant` names the model that serves every task at the default dial, where held-out outcomes
-    don't show that routing is worth more. `training` and `metrics` are for readers; no code depends on them.
+    don't show that routing is worth more. `promise` is what targets are solved on, None where nothing was calibrated.
+    `training` and `metrics` are for readers; no code depends on them.
     """
 
     format: int
@@ -130,6 +132,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     typical_demand: TypicalDemand | None = None
     benchmark_priors: dict[str, BenchmarkPrior] = {}
     constant: str | None = None
+    promise: Promises | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True):

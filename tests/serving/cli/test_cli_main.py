@@ -22,7 +22,10 @@ def test_help_names_every_verb(pointsman, monkeypatch):
     code, out, err = pointsman("--help")
     assert (code, err) == (0, "")
     verbs = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
-    assert verbs == ["route", "batch", "predict", "serve", "bundle", "registry", "train", "models", "rows"]
+    assert verbs == [
+        *("route", "batch", "predict", "serve", "bundle", "registry"),
+        *("train", "evaluate", "models", "target", "rows", "gate"),
+    ]
 
 
 @pytest.mark.parametrize("verb", ["route", "batch", "predict", "serve", "bundle", "registry"])

@@ -4,11 +4,13 @@ import os
 import re
 import shutil
 
+import msgspec
 import pytest
 
 from pointsman.errors import BundleError
 from pointsman.prediction import Predictor, bundle, default_bundle_path, read_bundle
 from pointsman.prediction.features import FEATURE_VERSION
+from pointsman.promises import Promises
 
 FILES = ("card.md", "graph.onnx", "manifest.json", "tokenizer.json")
 
@@ -200,6 +202,29 @@ DEGENERATE_NUMBERS = {
 def test_a_manifest_with_numbers_that_route_nothing_is_refused(copied, edit_manifest, change):
     edit_manifest(copied, change)
     assert "manifest.json" in refusal_of(copied)
+
+
+PROMISE = {
+    "confidence": 0.95,
+    "fleet": {"small": [1, 2]},
+    "curves": {"fast": [{"trade_usd": 0.1, "quality": 0.8, "cost_nanousd": 5, "quality_floor": 0.7}]},
+    "source": "school",
+    "evidence": "cross-fitted",
+    "prompts": 500,
+    "groups": 400,
+    "novelty_ceiling": 0.98,
+    "novelty_quantiles": [place / 100 for place in range(101)],
+}
+
+
+def test_a_manifest_may_carry_a_promise_but_not_one_that_nothing_can_be_solved_on(copied, edit_manifest):
+    assert read_bundle(copied).manifest.promise is None
+    edit_manifest(copied, lambda manifest: manifest.update(promise=PROMISE))
+    assert msgspec.to_builtins(read_bundle(copied).manifest.promise) == msgspec.to_builtins(
+        msgspec.convert(PROMISE, Promises)
+    )
+    edit_manifest(copied, lambda manifest: manifest["promise"].update(novelty_quantiles=[0, 1]))
+    assert "novelty_quantiles must be 101 numbers that ascend" in refusal_of(copied)
 
 
 def test_a_layout_that_is_not_the_graphs_is_refused(whole_copy, edit_manifest):
