@@ -45,7 +45,10 @@ def prompts_of(rng: np.random.Generator, n: int, per_group: int = 1) -> Prompts:
     examples = Examples(nothing, nothing, np.array(TYPES)[group % 4], np.char.add("g", group.astype(str)), scores)
     tokens = np.ones_like(scores)
     expected = np.tile(USD, (n, 1))
-    trial = Trial(("small", "middling", "large"), examples, None, scores, costs, expected, tokens, tokens, 2, 2, 0)
+    trial = Trial(
+        models=("small", "middling", "large"), examples=examples, reading=None, chance=scores, costs=costs,
+        expected_costs=expected, output_tokens=tokens, expected_tokens=tokens, reference=2, strong=2, weak=0,
+    )  # fmt: skip
     return Prompts(logits, trial)
 
 
