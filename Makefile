@@ -47,5 +47,5 @@ clean:
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Setting up .venv for development (once) ..."
-	$(PIP_INSTALL) -e '.[serve,train,encoders,dev]'
+	$(PIP_INSTALL) -e '.[serve,train,encoders,postgres,dev]'
 	@touch $@ .venv/.demo

@@ -21,8 +21,9 @@ from pointsman.budget.windows import Window, utc
 from pointsman.errors import InvalidBudget
 from pointsman.money import NANO
 
-HoldState = Literal["open", "settled", "voided", "presumed", "corrected"]
-EntryKind = Literal["opened", "settled", "voided", "presumed", "corrected"]
+HoldEnd = Literal["settled", "voided", "presumed", "corrected"]
+HoldState = Literal["open"] | HoldEnd
+EntryKind = Literal["opened"] | HoldEnd
 Unbilled = Literal["not_sent", "refused", "confirmed"]
 UNBILLED: Final[tuple[Unbilled, ...]] = get_args(Unbilled)
 MAX_SCOPES: Final = 32
@@ -39,8 +40,8 @@ class HoldRequest(msgspec.Struct, frozen=True):
     Where no outcome arrives until `expires_at`, the hold is presumed spent.
 
     Raises:
-        InvalidBudget: no scopes, one twice or more than `MAX_SCOPES`; a key or tenant that is empty or too long; an amount
-            above `MAX_ATTEMPT`.
+        InvalidBudget: no scopes, one twice or more than `MAX_SCOPES`; a key or tenant that is empty or too long; an
+            amount above `MAX_ATTEMPT`.
     """
 
     idempotency_key: str

@@ -1,0 +1,14 @@
+"""The database: the ledger on SQLite or PostgreSQL. Needs the extra `serve`; PostgreSQL also `postgres`."""
+
+import importlib.util
+
+from pointsman.errors import MissingExtra
+
+if importlib.util.find_spec("sqlalchemy") is None or importlib.util.find_spec("alembic") is None:
+    raise MissingExtra("The ledger", "serve")
+
+from pointsman.store.ledger import StoreLedger
+from pointsman.store.opening import open_ledger, upgrade
+from pointsman.store.writer import Writing
+
+__all__ = ["StoreLedger", "Writing", "open_ledger", "upgrade"]
