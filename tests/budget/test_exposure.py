@@ -7,7 +7,7 @@ from msgspec.structs import force_setattr
 
 from pointsman.budget.exposure import Attempt, Exposure, exposure, invoice_nanousd, most_nanousd, prompt_bound
 from pointsman.errors import InvalidTask, RegistryError
-from pointsman.registry import FREE, ModelCard, Price, Tier, Usage
+from pointsman.registry import FREE, ModelCard, Price, Tier, TokenUsage
 
 USD = 10**9  # nano-USD
 # In USD per million tokens: input 3, output 15, cached read 0.30, cached write 3.75, cached for an hour 6.
@@ -27,13 +27,13 @@ def test_an_invoice_with_a_cached_prompt():
     #  1,500 x 3.75 / 1M = 0.005625
     #    800 x 15.0 / 1M = 0.0120
     #                sum   0.022125 USD = 22,125,000 nano-USD
-    usage = Usage(12_000, 800, cached_read_tokens=10_000, cached_write_tokens=1_500)
+    usage = TokenUsage(12_000, 800, cached_read_tokens=10_000, cached_write_tokens=1_500)
     assert invoice_nanousd(SONNET, usage) == 22_125_000
 
 
 def test_an_invoice_with_tokens_cached_for_an_hour():
     # 2,000 cached for an hour x 6.00 / 1M = 0.012 USD; 1,000 for minutes x 3.75 / 1M = 0.00375; 10 fresh = 0.00003
-    usage = Usage(3_010, 0, cached_write_tokens=1_000, cached_write_hour_tokens=2_000)
+    usage = TokenUsage(3_010, 0, cached_write_tokens=1_000, cached_write_hour_tokens=2_000)
     assert invoice_nanousd(SONNET, usage) == 12_000_000 + 3_750_000 + 30_000
 
 
@@ -43,29 +43,29 @@ def test_an_invoice_past_a_tier_pays_the_tier_for_every_token():
         3 * USD, 15 * USD, 300_000_000, tiers=(Tier(6 * USD, 22_500_000_000, 600_000_000, from_tokens=200_001),)
     )
     # 200,000: 200,000 x 3 / 1M = 0.60, and 1,000 x 15 / 1M = 0.015
-    assert invoice_nanousd(price, Usage(200_000, 1_000)) == 615_000_000
+    assert invoice_nanousd(price, TokenUsage(200_000, 1_000)) == 615_000_000
     # 200,001, of which 100,000 cached: 100,001 x 6 / 1M = 0.600006, 100,000 x 0.6 / 1M = 0.06, 1,000 x 22.5 = 0.0225
-    usage = Usage(200_001, 1_000, cached_read_tokens=100_000)
+    usage = TokenUsage(200_001, 1_000, cached_read_tokens=100_000)
     assert invoice_nanousd(price, usage) == 600_006_000 + 60_000_000 + 22_500_000
 
 
 def test_an_invoice_of_a_batch_pays_half():
     # (10,000 x 3 + 2,000 x 15) / 1M = 0.06 USD; half of it 0.03
     price = Price(3 * USD, 15 * USD, batch_percent=50)
-    assert invoice_nanousd(price, Usage(10_000, 2_000), is_batch=True) == 30_000_000
-    assert invoice_nanousd(price, Usage(10_000, 2_000)) == 60_000_000
+    assert invoice_nanousd(price, TokenUsage(10_000, 2_000), is_batch=True) == 30_000_000
+    assert invoice_nanousd(price, TokenUsage(10_000, 2_000)) == 60_000_000
 
 
 def test_an_invoice_with_reasoning_tokens_counts_them_once():
     # 1,000 in x 2 = 0.002; 3,000 out of which 2,500 are reasoning. At one rate, 8: 0.024.
-    assert invoice_nanousd(Price(2 * USD, 8 * USD), Usage(1_000, 3_000, reasoning_tokens=2_500)) == 26_000_000
+    assert invoice_nanousd(Price(2 * USD, 8 * USD), TokenUsage(1_000, 3_000, reasoning_tokens=2_500)) == 26_000_000
     # With a rate of its own, 3: 500 x 8 = 0.004, 2,500 x 3 = 0.0075
     price = Price(2 * USD, 8 * USD, reasoning_nanousd_per_mtok=3 * USD)
-    assert invoice_nanousd(price, Usage(1_000, 3_000, reasoning_tokens=2_500)) == 13_500_000
+    assert invoice_nanousd(price, TokenUsage(1_000, 3_000, reasoning_tokens=2_500)) == 13_500_000
 
 
 def test_a_provider_that_states_less_than_its_tokens_cost_is_not_believed():
-    usage = Usage(1_000, 100)  # 0.003 + 0.0015
+    usage = TokenUsage(1_000, 100)  # 0.003 + 0.0015
     assert invoice_nanousd(SONNET, usage, stated_nanousd=0) == 4_500_000
     assert invoice_nanousd(SONNET, usage, stated_nanousd=5_000_000) == 5_000_000
     with pytest.raises(InvalidTask, match="whole nano-USD from 0"):
@@ -119,7 +119,7 @@ def test_impossible_attempts_are_refused(make):
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: Usage(-1, 0), lambda: Usage(1, 0, 2), lambda: Usage(1, 0, 0, 1, 1), lambda: Usage(1, 1, 0, 0, 0, 2)],
+    [lambda: TokenUsage(-1, 0), lambda: TokenUsage(1, 0, 2), lambda: TokenUsage(1, 0, 0, 1, 1), lambda: TokenUsage(1, 1, 0, 0, 0, 2)],
 )
 def test_impossible_usage_is_refused(make):
     with pytest.raises(RegistryError):
@@ -148,7 +148,7 @@ def test_no_invoice_exceeds_the_exposure(price, most_input, most_output, hour, i
     written = data.draw(st.integers(0, n_input - read))
     for_hour = data.draw(st.integers(0, n_input - read - written)) if hour else 0
     output = data.draw(st.integers(0, most_output))
-    usage = Usage(n_input, output, read, written, for_hour, data.draw(st.integers(0, output)))
+    usage = TokenUsage(n_input, output, read, written, for_hour, data.draw(st.integers(0, output)))
     assert invoice_nanousd(price, usage, is_batch=is_batch) <= most_nanousd(price, attempt, most_output)
 
 

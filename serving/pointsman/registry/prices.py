@@ -183,10 +183,10 @@ class Price(Rates, frozen=True):
             RegistryError: a count isn't a whole number from 0, or more tokens are cached than the prompt has.
 
         """
-        usage = Usage(input_tokens, output_tokens, cached_read_tokens, cached_write_tokens)
+        usage = TokenUsage(input_tokens, output_tokens, cached_read_tokens, cached_write_tokens)
         return self.bill_nanousd(usage, is_batch=is_batch)
 
-    def bill_nanousd(self, usage: "Usage", *, is_batch: bool = False) -> int:
+    def bill_nanousd(self, usage: "TokenUsage", *, is_batch: bool = False) -> int:
         """Return what a usage report costs in nano-USD, rounded up once at the end."""
         rates = self.rates(usage.input_tokens)
         total = (
@@ -211,7 +211,7 @@ def _rates(input: Usd, output: Usd, cached_read: Usd | None, cached_write: Usd |
     }
 
 
-class Usage(msgspec.Struct, frozen=True):
+class TokenUsage(msgspec.Struct, frozen=True):
     """The tokens of one request.
 
     `input_tokens` is the whole prompt: tokens read from a cache or written to one (for minutes, or for an hour) are
