@@ -18,6 +18,10 @@ from pointsman.budget.windows import window_id
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Quantities = tuple[int, int, int]
 """Nano-USD, input tokens, output tokens."""
+NOTHING: Final[Quantities] = (0, 0, 0)
+
+
+_STEPS: Final[dict[EntryKind, int]] = {"opened": 0, "settled": 1, "voided": 1, "presumed": 1, "corrected": 2}
 
 
 class Account(NamedTuple):
@@ -141,6 +145,12 @@ class Books:
             counter.posted = _plus(counter.posted, posted)
             counter.held = _plus(counter.held, held)
             self.touched.add(account)
+
+    def add_entry(self, row: HoldRow, kind: EntryKind, amount: Quantities, now_us: int) -> None:
+        """Add a line about the hold."""
+        step = _STEPS[kind]
+        key = row.correct_key if kind == "corrected" else row.close_key
+        self.entries.append(EntryRow(row.hold_id, step, kind, row.tenant, *amount, now_us, key, row.evidence))
 
     @property
     def is_changed(self) -> bool:
