@@ -152,7 +152,9 @@ def spend(day: Day, price_of: Callable[[int, int, int], float], settled: Callabl
         total += day.quality[row, model]
         spent += int(day.billed[row, model])
         settled(row, int(day.predicted[row, model]), int(day.billed[row, model]))
-    return Result(total, bound(day, day.predicted * day.bill_ratio), bound(day, day.billed * 1.0), spent, refused, len(day.hours))
+    return Result(
+        total, bound(day, day.predicted * day.bill_ratio), bound(day, day.billed * 1.0), spent, refused, len(day.hours)
+    )
 
 
 def naive(days: list[Day]) -> list[Result]:
@@ -200,7 +202,9 @@ def paced(days: list[Day]) -> list[Result]:
         profile: Profile = fit_profile(history, day.start) if history else FLAT
         end = day.start + timedelta(days=1)
 
-        def price_of(row: int, spent: int, seen: int, day: Day = day, profile: Profile = profile, end: datetime = end) -> float:
+        def price_of(
+            row: int, spent: int, seen: int, day: Day = day, profile: Profile = profile, end: datetime = end
+        ) -> float:
             nonlocal state, arrivals
             now = day.start + timedelta(hours=float(day.hours[row]))
             arrivals = arrivals.after(1, now)
@@ -221,7 +225,9 @@ def paced(days: list[Day]) -> list[Result]:
 
 def _hourly(day: Day) -> list[HourTotal]:
     first = int(epoch_hours(day.start))
-    return [HourTotal(first + hour, float(n)) for hour, n in enumerate(np.bincount(day.hours.astype(int), minlength=24))]
+    return [
+        HourTotal(first + hour, float(n)) for hour, n in enumerate(np.bincount(day.hours.astype(int), minlength=24))
+    ]
 
 
 WAYS: Final[dict[str, Callable[[list[Day]], list[Result]]]] = {
@@ -233,7 +239,8 @@ WAYS: Final[dict[str, Callable[[list[Day]], list[Result]]]] = {
 
 
 def measure(
-    traffic: list[Day], ways: tuple[str, ...] = ("spend until empty", "one price, known in hindsight", "mirror descent", "paced")
+    traffic: list[Day],
+    ways: tuple[str, ...] = ("spend until empty", "one price, known in hindsight", "mirror descent", "paced"),
 ) -> dict[str, dict[str, Any]]:
     """Return per way: quality lost against both bounds, tasks refused, days overspent, share of the limits spent."""
     report = {}

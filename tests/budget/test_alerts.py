@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pointsman.budget import GLOBAL, Limit, Scope
 from pointsman.budget.alerts import Alert, forecast_alert, freeze_alert, threshold_alerts, unsent
-from pointsman.budget.forecast import Account, forecast
+from pointsman.budget.forecast import Standing, forecast
 from pointsman.budget.traffic import HourTotal, epoch_hours
 from pointsman.errors import InvalidBudget
 
@@ -66,12 +66,12 @@ def test_a_limit_that_will_run_out_is_told_before_it_does():
     start = NOON.replace(hour=0)
     first = int(epoch_hours(start)) - 240
     history = [HourTotal(first + hour, USD) for hour in range(252)]
-    told = forecast(history, Account(14 * USD, 12 * USD, start, start + timedelta(days=1)), NOON)
+    told = forecast(history, Standing(14 * USD, 12 * USD, start, start + timedelta(days=1)), NOON)
     alert = forecast_alert(Limit(GLOBAL, "day", 14 * USD), told, NOON)
     assert (alert.kind, alert.id) == ("forecast", "forecast|default|global|day:2026-11-21|nanousd|")
     assert "will run out before the window ends" in alert.words
-    holds = forecast(history, Account(90 * USD, 12 * USD, start, start + timedelta(days=1)), NOON)
-    spent = forecast(history, Account(12 * USD, 12 * USD, start, start + timedelta(days=1)), NOON)
+    holds = forecast(history, Standing(90 * USD, 12 * USD, start, start + timedelta(days=1)), NOON)
+    spent = forecast(history, Standing(12 * USD, 12 * USD, start, start + timedelta(days=1)), NOON)
     assert forecast_alert(DAILY, holds, NOON) is None
     assert forecast_alert(DAILY, spent, NOON) is None
 

@@ -119,7 +119,12 @@ def test_impossible_attempts_are_refused(make):
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: TokenUsage(-1, 0), lambda: TokenUsage(1, 0, 2), lambda: TokenUsage(1, 0, 0, 1, 1), lambda: TokenUsage(1, 1, 0, 0, 0, 2)],
+    [
+        lambda: TokenUsage(-1, 0),
+        lambda: TokenUsage(1, 0, 2),
+        lambda: TokenUsage(1, 0, 0, 1, 1),
+        lambda: TokenUsage(1, 1, 0, 0, 0, 2),
+    ],
 )
 def test_impossible_usage_is_refused(make):
     with pytest.raises(RegistryError):

@@ -93,7 +93,9 @@ def most_nanousd(price: Price, attempt: Attempt, output_tokens: int) -> int:
     return -(-dearest * percent // (100 * 1_000_000))
 
 
-def invoice_nanousd(price: Price, usage: TokenUsage, *, is_batch: bool = False, stated_nanousd: int | None = None) -> int:
+def invoice_nanousd(
+    price: Price, usage: TokenUsage, *, is_batch: bool = False, stated_nanousd: int | None = None
+) -> int:
     """Return what to post for a usage report: our own sum, or the provider's where that is greater.
 
     A provider that states less, or zero as some do while streaming, isn't believed.

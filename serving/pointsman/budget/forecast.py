@@ -19,6 +19,7 @@ INTERVAL: Final = 0.9
 
 _Z: Final = 1.6448536269514722  # the normal quantile of (1 + INTERVAL) / 2
 _TAIL: Final = (1 - INTERVAL) / 2
+_NOTHING: Final = 0.5  # nano-USD
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,7 +66,7 @@ class Forecast(msgspec.Struct, frozen=True):
         )
 
 
-class Account(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True):
     """A limit, what of it is spent, and the window it is for."""
 
     limit_nanousd: int
@@ -74,7 +75,7 @@ class Account(msgspec.Struct, frozen=True):
     end: datetime
 
 
-def forecast(history: Sequence[HourTotal], account: Account, now: datetime) -> Forecast:
+def forecast(history: Sequence[HourTotal], standing: Standing, now: datetime) -> Forecast:
     """Return what will become of a limit, from hourly spend in nano-USD, recent weeks counting more.
 
     The expected spend of an hour is its hour of the week's (shrunk while weeks are few), times today's own level so
@@ -83,23 +84,23 @@ def forecast(history: Sequence[HourTotal], account: Account, now: datetime) -> F
     Raises:
         InvalidBudget: a negative amount, a time without a zone, or a moment outside the window.
     """
-    now, start, end = utc(now), utc(account.start), utc(account.end)
-    if min(account.limit_nanousd, account.spent_nanousd) < 0 or not start <= now < end:
+    now, start, end = utc(now), utc(standing.start), utc(standing.end)
+    if min(standing.limit_nanousd, standing.spent_nanousd) < 0 or not start <= now < end:
         raise InvalidBudget(
-            f"a forecast needs amounts from 0 and a moment within the window; got the limit {account.limit_nanousd}, "
-            f"spent {account.spent_nanousd}, at {now.isoformat()} of {start.isoformat()} to {end.isoformat()}."
+            f"a forecast needs amounts from 0 and a moment within the window; got the limit {standing.limit_nanousd}, "
+            f"spent {standing.spent_nanousd}, at {now.isoformat()} of {start.isoformat()} to {end.isoformat()}."
         )
     profile = fit_profile(history, now)
     moments, mean, variance = _path(profile, history, now, end)
-    remaining = account.limit_nanousd - account.spent_nanousd
+    remaining = standing.limit_nanousd - standing.spent_nanousd
     chances = np.maximum.accumulate(_chance_above(remaining, mean, variance))
     least, most = _bounds(mean[-1], variance[-1])
     return Forecast(
-        limit_nanousd=account.limit_nanousd,
-        spent_nanousd=account.spent_nanousd,
-        expected_nanousd=account.spent_nanousd + round(mean[-1]),
-        least_nanousd=account.spent_nanousd + round(least),
-        most_nanousd=account.spent_nanousd + round(most),
+        limit_nanousd=standing.limit_nanousd,
+        spent_nanousd=standing.spent_nanousd,
+        expected_nanousd=standing.spent_nanousd + round(mean[-1]),
+        least_nanousd=standing.spent_nanousd + round(least),
+        most_nanousd=standing.spent_nanousd + round(most),
         chance=float(chances[-1]),
         runs_out_at=_when(moments, chances, 0.5),
         earliest=_when(moments, chances, _TAIL),
@@ -143,14 +144,14 @@ def _chance_above(amount: float, mean: Floats, variance: Floats) -> Floats:
     if amount <= 0:
         return np.ones_like(mean)
     chances = np.zeros_like(mean)
-    for place in np.flatnonzero(mean > 0):
+    for place in np.flatnonzero(mean > _NOTHING):
         location, scale = _log_normal(mean[place], variance[place])
         chances[place] = 0.5 * math.erfc((math.log(amount) - location) / (scale * math.sqrt(2)))
     return chances
 
 
 def _bounds(mean: float, variance: float) -> tuple[float, float]:
-    if mean <= 0:
+    if mean <= _NOTHING:
         return 0.0, 0.0
     location, scale = _log_normal(mean, variance)
     return math.exp(location - _Z * scale), math.exp(location + _Z * scale)

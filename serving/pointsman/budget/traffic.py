@@ -23,6 +23,7 @@ _DAYS_OF_PRIOR_VARIANCE: Final = 3.0
 _LEAST_DAY_VARIANCE: Final = 0.0025
 _BURST_MEMORY_HOURS: Final = 0.1
 _BURST_LASTS_HOURS: Final = 0.5
+_BURST_FACTOR: Final = 1.0
 _CAUTION: Final = 0.5
 _EPOCH_HOUR_OF_WEEK: Final = 72  # the epoch was a Thursday; weeks begin on Monday, 00:00 UTC
 
@@ -88,8 +89,8 @@ def fit_profile(history: Sequence[HourTotal], now: datetime) -> Profile:
         return FLAT
     places = (np.arange(first, first + len(totals)) + _EPOCH_HOUR_OF_WEEK) % HOURS_PER_WEEK
     weights = 0.5 ** (np.arange(len(totals))[::-1] / HALF_LIFE_HOURS)
-    cells = np.bincount(places, weights, HOURS_PER_WEEK)
-    sums = np.bincount(places, weights * totals, HOURS_PER_WEEK)
+    cells = _sums(places, weights, HOURS_PER_WEEK)
+    sums = _sums(places, weights * totals, HOURS_PER_WEEK)
     prior = _hour_by_day(cells.reshape(7, 24), sums.reshape(7, 24))
     rates = (sums + _WEEKS_OF_PRIOR_CELL * prior) / (cells + _WEEKS_OF_PRIOR_CELL)
     leverage = weights / (cells + _WEEKS_OF_PRIOR_CELL)[places]
@@ -115,6 +116,10 @@ def _dense(history: Sequence[HourTotal], end: int) -> tuple[int, Floats]:
     return first, totals
 
 
+def _sums(places: npt.NDArray[np.int64], amounts: Floats, least: int) -> Floats:
+    return np.bincount(places, amounts, least).astype(np.float64)
+
+
 def _hour_by_day(cells: Floats, sums: Floats) -> Floats:
     """Return the product of hour-of-day and day-of-week factors with the mean, (168,); both shrunk towards 1."""
     mean = sums.sum() / cells.sum()
@@ -129,11 +134,11 @@ def _hour_by_day(cells: Floats, sums: Floats) -> Floats:
 def _spread(first: int, totals: Floats, foreseen: Floats, weights: Floats) -> tuple[float, float]:
     """Return the dispersion of hours about their own day's level, and the relative variance of whole days."""
     days = (np.arange(first, first + len(totals)) // 24) - first // 24
-    due, came = np.bincount(days, foreseen), np.bincount(days, totals)
+    due, came = _sums(days, foreseen, 0), _sums(days, totals, 0)
     hours_seen = np.bincount(days)
     level = np.divide(came, due, out=np.ones_like(due), where=due > 0)
     within = (totals - foreseen * level[days]) ** 2 * 24 / 23
-    dispersion = float((weights @ within) / max(weights @ foreseen, 1e-12))
+    dispersion = float(weights @ within) / max(float(weights @ foreseen), 1e-12)
     whole = (hours_seen == 24) & (due > 0)
     noise = dispersion / due[whole]
     excess = float(((level[whole] - 1) ** 2 - noise).sum())
@@ -180,4 +185,4 @@ def to_come(
     rest = profile.between(now, end) * level
     usual = profile.between(now, now + timedelta(hours=soon)) * level
     variance = rest**2 / (1 / profile.day_variance + due / profile.dispersion) + profile.dispersion * rest
-    return rest + max(rate * soon - usual, 0.0) + _CAUTION * float(np.sqrt(variance))
+    return rest + max(rate * soon - _BURST_FACTOR * usual, 0.0) + _CAUTION * float(np.sqrt(variance))
