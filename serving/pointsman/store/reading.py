@@ -73,4 +73,4 @@ class Reader:
 
 def stream(connection: Connection, query: Select[Any]) -> Iterator[Any]:
     """Yield the rows of a query of any size."""
-    yield from connection.execution_options(yield_per=5000).execute(query)
+    yield from connection.execute(query, execution_options={"yield_per": 5000})

@@ -36,7 +36,7 @@ def compared(connection: Connection) -> list[Mismatch]:
 def repaired(connection: Connection, at_us: int) -> list[Mismatch]:
     """Put the counters right that disagree, with an event for each; return what they were."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE holds, counters, ledger_entries IN SHARE ROW EXCLUSIVE MODE"))
+        connection.execute(text("LOCK TABLE holds, counters, ledger_entries IN EXCLUSIVE MODE"))
     found = mismatches(connection)
     _repair(connection, found, at_us)
     return _described(found)

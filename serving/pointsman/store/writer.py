@@ -19,7 +19,7 @@ from pointsman.errors import LedgerUnavailable, PointsmanError
 from pointsman.store.backend import Backend, Busy, Failpoint, Gone, Refused, no_failpoint
 
 Answer = Any
-ATTEMPTS: Final = 8
+MOST_RACES: Final = 8
 RETRY_AFTER_S: Final = 2
 EXPIRED_AT_ONCE: Final = 1000
 
@@ -163,17 +163,24 @@ class Writer:
             self._write(backend, [ticket])
 
     def _committed(self, backend: Backend, operations: Sequence[Operation | Expire]) -> list[Answer]:
-        """Return the answers of a group after its commit; begin anew after a lost race or a lost connection.
+        """Return the answers of a group after its commit; begin anew after a lost race, and after one lost connection.
 
         Where nobody can tell whether a commit was done, doing it again is safe: every operation knows its own traces.
         """
-        for _ in range(ATTEMPTS - 1):
+        races = losses = 0
+        while True:
             try:
                 return self._once(backend, operations)
-            except (Busy, Gone):
-                backend.rollback()
-                backend.begin()
-        return self._once(backend, operations)
+            except Busy:
+                races += 1
+                if races == MOST_RACES:
+                    raise
+            except Gone:
+                losses += 1
+                if losses > 1:
+                    raise
+            backend.rollback()
+            backend.begin()
 
     def _once(self, backend: Backend, operations: Sequence[Operation | Expire]) -> list[Answer]:
         failpoint, now_us = self._writing.failpoint, self._clock_us()
