@@ -23,7 +23,6 @@ _DAYS_OF_PRIOR_VARIANCE: Final = 3.0
 _LEAST_DAY_VARIANCE: Final = 0.0025
 _BURST_MEMORY_HOURS: Final = 0.1
 _BURST_LASTS_HOURS: Final = 0.5
-_BURST_FACTOR: Final = 1.0
 _CAUTION: Final = 0.5
 _EPOCH_HOUR_OF_WEEK: Final = 72  # the epoch was a Thursday; weeks begin on Monday, 00:00 UTC
 
@@ -185,4 +184,4 @@ def to_come(
     rest = profile.between(now, end) * level
     usual = profile.between(now, now + timedelta(hours=soon)) * level
     variance = rest**2 / (1 / profile.day_variance + due / profile.dispersion) + profile.dispersion * rest
-    return rest + max(rate * soon - _BURST_FACTOR * usual, 0.0) + _CAUTION * float(np.sqrt(variance))
+    return rest + max(rate * soon - usual, 0.0) + _CAUTION * float(np.sqrt(variance))
