@@ -36,9 +36,13 @@ def open_ledger(
     found = database(url)
     if found.is_embedded and not Path(found.name).parent.is_dir():
         raise LedgerUnavailable(f"there is no folder {Path(found.name).parent} for {found.name}; make it first.")
-    if found.is_embedded:
-        found.administer(schema.upgrade)
-    found.read(schema.check)
+    try:
+        if found.is_embedded:
+            found.administer(schema.upgrade)
+        found.read(schema.check)
+    except BaseException:
+        found.dispose()
+        raise
     return StoreLedger(found, Writer(found.connect, lambda: microseconds(utc(clock())), writing), clock, timeout_s)
 
 
@@ -49,5 +53,7 @@ def upgrade(url: str) -> None:
         InvalidInput, LedgerUnavailable, MissingExtra: as `open_ledger`.
     """
     found = database(url)
-    found.administer(schema.upgrade)
-    found.dispose()
+    try:
+        found.administer(schema.upgrade)
+    finally:
+        found.dispose()
