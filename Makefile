@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 OUTCOMES ?= datasets/public
 DEMO_BUNDLE := out/demo
 
-.PHONY: demo serve test check bench bundle clean
+.PHONY: demo serve test check bench bench-pacing bundle clean
 
 demo: .venv/.demo
 	$(BIN)/pointsman train --outcomes $(OUTCOMES) --tasks datasets/tasks --held-out-tasks datasets/tasks/held-out \
@@ -27,6 +27,13 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python tests/bench/run.py
+
+bench-ledger: .venv/.dev
+	$(BIN)/python tests/bench/ledger.py
+
+# A month of traffic under a daily budget: quality lost to pacing, against the offline optimum. Ten minutes or so.
+bench-pacing: .venv/.dev
+	$(BIN)/python tests/bench/pacing.py
 
 # The bundle in models/default: as the demo's, with more folds and networks, and the dev split learned from at last.
 bundle: .venv/.demo

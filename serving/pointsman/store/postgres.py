@@ -115,7 +115,11 @@ class PostgresBackend:
         return [row[0] for row in self._rows(_FIND_DUE, [now_us, at_most])]
 
     def write(self, books: Books, failpoint: Failpoint) -> None:
-        """Write what changed."""
+        """Write what changed; the statements travel together."""
+        with _translated(), self._connected().pipeline():
+            self._write(books, failpoint)
+
+    def _write(self, books: Books, failpoint: Failpoint) -> None:
         self._run(_ADD_HOLDS, sorted(map(values_of, books.opened)))
         self._run(_CHANGE_HOLDS, list(changes_of(books)))
         failpoint("holds_written")
@@ -124,7 +128,7 @@ class PostgresBackend:
         self._run(_SET_COUNTERS, list(counted(books)))
         if books.events or books.thawed or books.frozen:
             for payer in sorted(books.thawed):
-                self._rows("DELETE FROM freezes WHERE owner = %s AND scope = %s RETURNING owner", payer)
+                self._connected().execute("DELETE FROM freezes WHERE owner = %s AND scope = %s", payer)
             self._run(_ADD_FREEZES, [(*payer, *freeze) for payer, freeze in sorted(books.frozen.items())])
             self._run(_ADD_EVENTS, books.events)
 
