@@ -35,8 +35,8 @@ def test_a_threshold_is_told_whole_and_in_words():
 
 @pytest.mark.parametrize(
     ("before", "after", "percents"),
-    [(0, 49, []), (0, 50, [50]), (49, 51, [50]), (50, 60, []), (0, 100, [50, 80, 95]), (79, 120, [80, 95]), (96, 99, []),
-     (60, 55, [])],
+    [(0, 49, []), (0, 50, [50]), (49, 51, [50]), (50, 60, []), (0, 100, [50, 80, 95]), (79, 120, [80, 95]),
+     (96, 99, []), (60, 55, [])],
 )  # fmt: skip
 def test_a_threshold_is_passed_when_usage_reaches_it(before, after, percents):
     limit = Limit(Scope("user", "ann"), "month", 100, "output_tokens")

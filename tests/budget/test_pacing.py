@@ -130,8 +130,8 @@ def bench():
     return module
 
 
-def test_eight_days_of_traffic_lose_little_and_never_overspend(bench):
-    traffic = list(bench.month(np.random.default_rng(5), 8, 1_500.0, bench.WEATHERS["usual"]))
+def test_four_days_of_traffic_lose_little_and_never_overspend(bench):
+    traffic = list(bench.month(np.random.default_rng(5), 4, 1_500.0, bench.WEATHERS["usual"]))
     report = bench.measure(traffic, ("spend until empty", "paced"))
     assert [result["days_overspent"] for result in report.values()] == [0, 0]
     assert report["paced"]["lost"] < 0.05

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -72,6 +73,7 @@ def test_what_is_unlimited_has_no_tiers_unless_they_are_in_dollars():
     assert parse_rules({"daily_usd": "unlimited"}).tiers is None
     own = parse_rules({"daily_usd": "unlimited", "tiers": {"simple": 1, "medium": 2, "complex": 3}})
     assert (own.everyone.daily, sum(own.tiers.nanousd.values())) == (None, 6 * USD)
+    assert own.tiers.borrow_after_percent is None  # no limit of the day would catch two tiers that borrow at once
     assert parse_rules({"tiers": False}).tiers is None
     assert parse_rules({"borrowing": False}).tiers.borrow_after_percent is None
 
@@ -131,3 +133,11 @@ def test_a_rule_given_twice_is_refused_with_both_lines(tmp_path):
 def test_what_is_no_mapping_is_refused(tmp_path, text):
     with pytest.raises(InvalidBudget, match=r"line 1: the budget is .*; expected a mapping of fields"):
         load_rules(written(tmp_path, text))
+
+
+def test_the_example_in_the_docs_is_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "budgets.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0]
+    rules = load_rules(written(tmp_path, example))
+    assert (rules.tiers, rules.plans, rules.alert_percents) == (Rules().tiers, Rules().plans, Rules().alert_percents)
+    assert rules.caps(Scope("user", "ann")) == Caps(daily=3 * USD, plan="pro")

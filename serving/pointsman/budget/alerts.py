@@ -1,4 +1,4 @@
-"""When someone should hear about a budget: at 50, 80 and 95 %, when it will run out, and when a scope was stopped."""
+"""When someone should hear about a budget: at 50, 80 and 95 %, when it will run out, when a scope was stopped."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ AlertKind = Literal["threshold", "forecast", "frozen"]
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """One thing to tell, once: `id` is the same for the same kind, scope, window and threshold, so that it is sent once.
+    """One thing to tell, once: its `id` is the same for the same kind, scope, window and threshold.
 
     `used`, `limit` are counted in `unit`; `percent` is the threshold, None for a forecast or a freeze; `window_end` is
     when the window turns (UTC), None where it never does.

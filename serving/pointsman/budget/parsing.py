@@ -158,7 +158,8 @@ def _tiers(fields: Mapping[str, Any], daily: int | None) -> Tiers | None:
             f"tiers add up to {format_usd(total)}, more than daily_usd, {format_usd(daily)}; lower one of them.",
             field="tiers",
         )
-    return Tiers(MappingProxyType(amounts), _borrowing(fields.get("borrowing", {})))
+    borrow_after = _borrowing(fields.get("borrowing", {}))
+    return Tiers(MappingProxyType(amounts), None if daily is None else borrow_after)
 
 
 def _borrowing(value: object) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -36,10 +37,11 @@ class HourTotal(msgspec.Struct, frozen=True):
     total: float
 
 
-class Profile(msgspec.Struct, frozen=True):
+class Profile(msgspec.Struct, frozen=True, dict=True):
     """The expected total of each hour of the week (168 from Monday 00:00 UTC), and how far reality strays.
 
-    `dispersion` is the variance of an hour's total over its mean; `day_variance` the relative variance of whole days.
+    `dispersion` is the variance of an hour's total over its mean; `day_variance` the relative variance of whole days,
+    what is unsure about the profile included.
     """
 
     by_hour_of_week: tuple[float, ...]
@@ -48,7 +50,11 @@ class Profile(msgspec.Struct, frozen=True):
 
     def expected(self, hours: npt.NDArray[np.int64]) -> Floats:
         """Return the expected totals of these hours since the epoch."""
-        return np.asarray(self.by_hour_of_week)[(hours + _EPOCH_HOUR_OF_WEEK) % HOURS_PER_WEEK]
+        return self._rates[(hours + _EPOCH_HOUR_OF_WEEK) % HOURS_PER_WEEK]
+
+    @cached_property
+    def _rates(self) -> Floats:
+        return np.array(self.by_hour_of_week)
 
     def between(self, start: datetime, end: datetime) -> float:
         """Return the expected total from `start` to `end`; parts of hours count in proportion."""
@@ -95,7 +101,8 @@ def fit_profile(history: Sequence[HourTotal], now: datetime) -> Profile:
     leverage = weights / (cells + _WEEKS_OF_PRIOR_CELL)[places]
     foreseen = totals - (totals - rates[places]) / (1 - leverage)  # what the rest of the history foresaw of each hour
     dispersion, day_variance = _spread(first, totals, np.maximum(foreseen, 0), weights)
-    return Profile(tuple(rates.tolist()), dispersion, day_variance)
+    unsure = 1 + 1 / max(float(cells.mean()), 1 / 7)  # a weekday known from n weeks is itself off by 1/n of a variance
+    return Profile(tuple(rates.tolist()), dispersion, day_variance * unsure)
 
 
 def _dense(history: Sequence[HourTotal], end: int) -> tuple[int, Floats]:
@@ -171,14 +178,16 @@ def to_come(
 
     The profile says how many, the window's own level so far by how much more or less, and a burst that is on is
     expected to last for another `_BURST_LASTS_HOURS`. To this `_CAUTION` standard deviations are added: running out
-    costs more quality than what is left over would have bought. Without a profile the window's own rate goes on.
+    costs more quality than what is left over would have bought. Without a profile the window's own rate goes on, or
+    its mean with the present one where that is higher.
     """
     rest_hours = max(epoch_hours(end) - epoch_hours(now), 0.0)
     soon = min(_BURST_LASTS_HOURS, rest_hours)
     rate = arrivals.tasks_per_hour_at(now)
     if not any(profile.by_hour_of_week):
         elapsed = max(epoch_hours(now) - epoch_hours(start), _BURST_MEMORY_HOURS)
-        return max(seen / elapsed * rest_hours, rate * soon)
+        so_far = seen / elapsed
+        return rest_hours * (so_far + max(so_far, rate)) / 2
     due = profile.between(start, now)
     level = profile.level(due, seen)
     rest = profile.between(now, end) * level

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from pointsman.errors import InvalidInput
 from pointsman.money import NANO
@@ -26,8 +27,11 @@ MODES: Final = ("task-type-optimised", "dynamic-adaptive", "cost-aggressive", "c
 
 
 class Circumstances(msgspec.Struct, frozen=True):
-    """What modes look at: task types (n_tasks,) as indices into `TASK_TYPES`, and the dial of each type in dollars;
-    what the budget adds to the price of money (quality per dollar), and whether only the cheapest model may be taken.
+    """What modes look at.
+
+    `types` (n_tasks,) are indices into `TASK_TYPES`; `trade_usd_by_type` the dials of those that have their own.
+    `multiplier` is what the budget adds to the price of money (quality per dollar); `is_hard` means that only the
+    cheapest model may be taken. Both are those of `budget.pacing.Pace`.
     """
 
     types: Integers
@@ -52,7 +56,9 @@ def mode(name: str, circumstances: Circumstances, production: Strategy) -> Strat
         return production
     if name in STRATEGIES:
         return STRATEGIES[name]
-    raise InvalidInput(f"strategy is {name!r:.80}; expected one of {', '.join((*STRATEGIES, *MODES))}.", field="strategy")
+    raise InvalidInput(
+        f"strategy is {name!r:.80}; expected one of {', '.join((*STRATEGIES, *MODES))}.", field="strategy"
+    )
 
 
 def task_type_optimised(types: Integers, trade_usd_by_type: Mapping[str, float]) -> Strategy:
@@ -97,5 +103,5 @@ def cost_aggressive(candidates: Candidates, components: Components, trade_usd: f
     return _utility(candidates, AGGRESSIVE_FACTOR / trade_usd)
 
 
-def _utility(candidates: Candidates, price: "float | Floats") -> Floats:
+def _utility(candidates: Candidates, price: float | npt.NDArray[np.float64]) -> Floats:
     return (candidates.quality - price * (candidates.cost_nanousd / NANO)).astype(np.float32)
