@@ -1,5 +1,6 @@
 """What every ledger promises, on each database: one test per promise."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from ledgers import ANN, NOON, asking
 
 from pointsman.budget import GLOBAL, TENANT, Amount, Entry, Freeze, Hold, Limit, Scope, Usage
 from pointsman.budget.books import hold_id_of
+from pointsman.budget.operations import Reserve
 from pointsman.errors import (
     BudgetExceeded,
     FrozenScope,
@@ -361,6 +363,43 @@ def test_what_was_written_is_there_after_a_restart(url, clock):
         assert ledger.hold(hold.hold_id) == hold
         assert ledger.settle(hold.hold_id, Amount(1), key="s").state == "settled"
         assert used(ledger) == (1, 0)
+
+
+def test_what_is_queued_at_shutdown_is_written_before_it(url, clock):
+    ledger = open_ledger(url, clock=clock)
+    answers = [ledger.submit(Reserve(asking(f"k{number}"))) for number in range(50)]
+    ledger.close()
+    assert {answer.result(0).state for answer in answers} == {"open"}
+    with open_ledger(url, clock=clock) as again:
+        assert used(again) == (0, 5000)
+
+
+def test_several_replicas_that_open_and_repair_the_ledger_do_not_multiply_what_was_spent(url, clock):
+    with open_ledger(url, clock=clock) as one, open_ledger(url, clock=clock) as other:
+        hold = one.reserve(asking())
+        assert [replica.reconcile(repair=True) for replica in (one, other, one)] == [[], [], []]
+        other.settle(hold.hold_id, Amount(60), key="s")
+        assert (used(one), used(other)) == ((60, 0), (60, 0))
+
+
+@pytest.mark.parametrize("then", [1, 60, 10**9])
+def test_a_limit_that_changes_strands_no_hold(ledger, then):
+    hold = ledger.reserve(asking(), [Limit(GLOBAL, "day", 100)])
+    ledger.limits.put(Limit(GLOBAL, "day", then), changed_by="eve")
+    assert ledger.settle(hold.hold_id, Amount(60), key="s").state == "settled"
+    fits = ledger.usage(GLOBAL, "day").posted.nanousd + 1 <= then
+    try:
+        ledger.reserve(asking("k2", 1), ledger.limits.limits())
+    except BudgetExceeded:
+        assert not fits
+    else:
+        assert fits
+
+
+def test_a_fork_of_the_process_that_opened_the_ledger_is_told_to_open_its_own(ledger, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(LedgerUnavailable, match="open it in each process"):
+        ledger.reserve(asking())
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

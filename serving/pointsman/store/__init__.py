@@ -8,7 +8,8 @@ if importlib.util.find_spec("sqlalchemy") is None or importlib.util.find_spec("a
     raise MissingExtra("The ledger", "serve")
 
 from pointsman.store.ledger import StoreLedger
+from pointsman.store.limits import LimitChange, StoredLimits
 from pointsman.store.opening import open_ledger, upgrade
 from pointsman.store.writer import Writing
 
-__all__ = ["StoreLedger", "Writing", "open_ledger", "upgrade"]
+__all__ = ["LimitChange", "StoreLedger", "StoredLimits", "Writing", "open_ledger", "upgrade"]

@@ -60,9 +60,10 @@ class Database:
             raise self._unusable(error) from error
 
     def dispose(self) -> None:
-        """Close what is open for reading and administering."""
+        """Close what is open; the last connection to a SQLite file moves its log, and so keeps other writers out."""
         self.reading.dispose()
-        self.administering.dispose()
+        with self.exclusive():
+            self.administering.dispose()
 
     def _unusable(self, error: Exception) -> LedgerUnavailable:
         cause = str(getattr(error, "orig", None) or error).strip().split("\n")[0]

@@ -13,6 +13,7 @@ from pointsman.budget.operations import Correct, Heartbeat, Operation, Presume, 
 from pointsman.budget.windows import Window, utc
 from pointsman.errors import LedgerUnavailable
 from pointsman.store.database import Database
+from pointsman.store.limits import StoredLimits
 from pointsman.store.reading import Reader
 from pointsman.store.reconcile import compared, repaired
 from pointsman.store.writer import EXPIRED_AT_ONCE, Expire, Writer
@@ -21,7 +22,10 @@ Clock = Callable[[], datetime]
 
 
 class StoreLedger:
-    """A `budget.Ledger` on SQLite or PostgreSQL; `open_ledger` makes it. Use it as a context, or close it."""
+    """A `budget.Ledger` on SQLite or PostgreSQL; `open_ledger` makes it. Use it as a context, or close it.
+
+    `limits` are those that were set while running; they are stored here, and given to `reserve` by the caller.
+    """
 
     def __init__(self, database: Database, writer: Writer, clock: Clock, timeout_s: float) -> None:
         self._database = database
@@ -29,6 +33,7 @@ class StoreLedger:
         self._reader = Reader(database)
         self._clock = clock
         self._timeout_s = timeout_s
+        self.limits = StoredLimits(database, clock)
 
     def submit(self, operation: Operation | Expire) -> "Future[Any]":
         """Queue an operation for callers that don't wait in a thread; the future holds a row of the books."""
