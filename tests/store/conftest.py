@@ -9,11 +9,12 @@ from pointsman.store import open_ledger, upgrade
 
 @pytest.fixture(scope="session")
 def cluster():
-    """Return the cluster that tests share, with an empty ledger as the database "empty"."""
+    """Return the cluster that tests share; its database "empty" holds an empty ledger, to be copied."""
     try:
         with new_cluster() as made:
             made.run("CREATE DATABASE empty")
             upgrade(made.url("empty"))
+            made.run("CREATE DATABASE shared TEMPLATE empty")
             yield made
     except Missing as reason:
         pytest.skip(str(reason))
@@ -24,7 +25,7 @@ def url(request, tmp_path):
     """Return the URL of an empty ledger, on each database in turn."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
-    return request.getfixturevalue("cluster").database("empty")
+    return request.getfixturevalue("cluster").emptied("shared")
 
 
 @pytest.fixture

@@ -159,6 +159,11 @@ class BudgetMachine(RuleBasedStateMachine):
             hold.expires = max(hold.expires, until)
 
     @rule()
+    def an_hour_passes(self):
+        self.clock.step(hours=1)
+        self.expire()
+
+    @rule()
     def expire(self):
         if self.attempt(self.ledger.expire, True):
             for hold in self.model.values():

@@ -55,10 +55,10 @@ class UnguardedPostgres(postgres.PostgresBackend):
 
     def counters(self, accounts):
         ordered = sorted(accounts)
-        self._run(postgres._ADD_COUNTERS, ordered)
+        self._run(postgres._ADD_COUNTERS, postgres._ACCOUNT, ordered)
         super().commit()
         unlocked = postgres._FIND_COUNTERS.removesuffix(" FOR UPDATE")
-        found = counters_of(self._rows(unlocked, postgres._columns(ordered)))
+        found = counters_of(self._rows(unlocked, [postgres._table(postgres._ACCOUNT, ordered)]))
         if not self.has_waited:
             self.has_waited = True
             wait("read")

@@ -139,7 +139,7 @@ def test_a_row_that_is_refused_does_not_fail_its_neighbours(url):
         if name == "written" and names.count("written") == 1:
             raise Refused("counters_held")
 
-    with open_ledger(url, clock=Clock(), writing=Writing(failpoint=failpoint), timeout_s=30) as ledger:
+    with open_ledger(url, clock=Clock(), writing=Writing(connections=1, failpoint=failpoint), timeout_s=30) as ledger:
         limits = [Limit(GLOBAL, "day", 300)]
         with ThreadPoolExecutor(8) as pool:
             answers = [pool.submit(ledger.reserve, asking(f"k{number}"), limits) for number in range(5)]

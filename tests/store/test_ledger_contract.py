@@ -271,6 +271,17 @@ def test_a_bill_that_is_no_amount_is_refused(bill):
         Amount(bill)
 
 
+@pytest.mark.parametrize("words", ["", "  ", "a\nb", "a\0b", "x" * 1001, None])
+def test_a_correction_and_a_freeze_say_why(ledger, words):
+    for act in (
+        lambda: ledger.correct("hold_0", Amount(1), words, key="c"),
+        lambda: ledger.freeze(ANN, words),
+        lambda: ledger.unfreeze(ANN, words),
+    ):
+        with pytest.raises(InvalidBudget, match="printable characters that say why"):
+            act()
+
+
 def test_an_unknown_hold_and_another_tenants_are_equally_unknown(ledger):
     hold = ledger.reserve(asking(tenant="a"))
     messages = []

@@ -76,6 +76,7 @@ def test_a_database_of_a_newer_version_is_left_alone(url):
     found.administer(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(LedgerUnavailable, match=r"at revision 9999; this version of Pointsman knows revisions up to"):
         open_ledger(url)
+    found.administer(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0001'")))
     found.dispose()
 
 
@@ -105,7 +106,8 @@ def test_a_missing_folder_and_a_file_that_is_no_database_are_named(tmp_path):
 def test_every_connection_that_writes_to_sqlite_is_durable(tmp_path):
     with open_ledger(f"sqlite:///{tmp_path}/ledger.db", clock=Clock()) as ledger:
         ledger.reserve(asking())
-        connection = ledger._writer._backend._connection
+        (worker,) = ledger._writer._workers
+        connection = worker._backend._connection
         pragmas = ("journal_mode", "synchronous", "foreign_keys")
         found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
     assert found == ["wal", 2, 1]

@@ -16,7 +16,7 @@ from pointsman.budget.books import (
     moment,
     quantities,
 )
-from pointsman.budget.ledger import UNBILLED, HoldEnd, Unbilled, check_attempt, check_key
+from pointsman.budget.ledger import UNBILLED, HoldEnd, Unbilled, check_attempt, check_key, check_words
 from pointsman.budget.limits import Amount
 from pointsman.budget.stopping import freeze_payer
 from pointsman.errors import HoldConflict, InvalidBill, InvalidBudget, UnknownHold
@@ -137,8 +137,7 @@ class Correct(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         """Refuse a correction without evidence."""
         check_key("key", self.key)
-        if not isinstance(self.evidence, str) or not self.evidence.strip() or len(self.evidence) > 1000:
-            raise InvalidBill(f"evidence is {self.evidence!r:.80}; expected 1 to 1,000 characters that say what it is.")
+        check_words("evidence", self.evidence)
 
     def apply(self, books: Books, now_us: int) -> HoldRow:
         """Correct the hold, once."""

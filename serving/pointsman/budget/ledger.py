@@ -28,6 +28,7 @@ Unbilled = Literal["not_sent", "refused", "confirmed"]
 UNBILLED: Final[tuple[Unbilled, ...]] = get_args(Unbilled)
 MAX_SCOPES: Final = 32
 MAX_KEY_CHARACTERS: Final = 255
+MAX_WORDS_CHARACTERS: Final = 1000
 MAX_ATTEMPT: Final = Amount(1_000_000 * NANO, 1_000_000_000, 1_000_000_000)
 """The most that one attempt may hold or cost: a million dollars, a billion tokens."""
 
@@ -79,6 +80,20 @@ def check_attempt(amount: Amount) -> None:
         value, most = getattr(amount, name), getattr(MAX_ATTEMPT, name)
         if value > most:
             raise InvalidBudget(f"{name} of one attempt is {value:,}; expected at most {most:,}.", field=name)
+
+
+def check_words(name: str, words: str) -> None:
+    """Refuse an explanation that can't be stored.
+
+    Raises:
+        InvalidBudget: not text of 1 to `MAX_WORDS_CHARACTERS` printable characters.
+    """
+    is_text = isinstance(words, str) and words.strip() and words.isprintable()
+    if not is_text or len(words) > MAX_WORDS_CHARACTERS:
+        raise InvalidBudget(
+            f"{name} is {words!r:.80}; expected 1 to {MAX_WORDS_CHARACTERS:,} printable characters that say why.",
+            field=name,
+        )
 
 
 def check_key(name: str, key: str) -> None:
@@ -215,7 +230,8 @@ class Ledger(Protocol):
         """Replace what was presumed by the bill that late evidence shows; it may be nothing.
 
         Raises:
-            UnknownHold, HoldConflict, InvalidBill: as `settle`; InvalidBill too where there is no evidence.
+            UnknownHold, HoldConflict, InvalidBill: as `settle`.
+            InvalidBudget: no evidence.
         """
         ...
 
@@ -254,11 +270,19 @@ class Ledger(Protocol):
         ...
 
     def freeze(self, scope: Scope, reason: str, *, tenant: str = "default") -> None:
-        """Stop the scope: it takes no holds. Open ones can still be settled."""
+        """Stop the scope: it takes no holds. Open ones can still be settled.
+
+        Raises:
+            InvalidBudget: no reason.
+        """
         ...
 
     def unfreeze(self, scope: Scope, reason: str, *, tenant: str = "default") -> bool:
-        """Let the scope go on; return whether it was stopped."""
+        """Let the scope go on; return whether it was stopped.
+
+        Raises:
+            InvalidBudget: no reason.
+        """
         ...
 
     def events(self, after: int = 0) -> list[Event]:

@@ -3,6 +3,7 @@
 import msgspec
 
 from pointsman.budget.books import Books, EventRow, FreezeRow, HoldRow, Payer, Quantities, owner_of, scopes_of
+from pointsman.budget.ledger import check_words
 from pointsman.budget.scopes import Scope
 from pointsman.money import format_usd
 
@@ -13,6 +14,10 @@ class Stop(msgspec.Struct, frozen=True):
     scope: Scope
     reason: str
     tenant: str = "default"
+
+    def __post_init__(self) -> None:
+        """Refuse a change without a reason."""
+        check_words("reason", self.reason)
 
     def apply(self, books: Books, now_us: int) -> bool:
         """Stop the scope; return whether it was going."""
@@ -25,6 +30,10 @@ class Resume(msgspec.Struct, frozen=True):
     scope: Scope
     reason: str
     tenant: str = "default"
+
+    def __post_init__(self) -> None:
+        """Refuse a change without a reason."""
+        check_words("reason", self.reason)
 
     def apply(self, books: Books, now_us: int) -> bool:
         """Let the scope go on; return whether it was stopped."""

@@ -17,18 +17,20 @@ from pointsman.store.backend import Backend
 
 T = TypeVar("T")
 FORMS: Final = "sqlite:///pointsman.db or postgresql://user@host/database"
+PG_CONNECTIONS: Final = 3
 READ_TIMEOUT_MS: Final = 30_000
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database that answers; `connect` opens the one connection that writes holds and entries."""
+    """A database that answers; `connect` opens one of the `connections` that write holds and entries."""
 
     name: str
     reading: Engine
     administering: Engine
     exclusive: Callable[[], AbstractContextManager[None]]
     connect: Callable[[], Backend]
+    connections: int
 
     @property
     def is_embedded(self) -> bool:
@@ -101,6 +103,7 @@ def _sqlite(path: Path) -> Database:
         engine(sqlite.connect, "BEGIN IMMEDIATE"),
         lambda: sqlite.exclusive(path),
         lambda: sqlite.SqliteBackend(path),
+        1,
     )
 
 
@@ -114,4 +117,5 @@ def _postgresql(url: URL) -> Database:
     except (ImportError, NoSuchModuleError):
         raise MissingExtra("A PostgreSQL ledger", "postgres") from None
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return Database(url.render_as_string(), engine, engine, contextlib.nullcontext, lambda: PostgresBackend(conninfo))
+    name, alone = url.render_as_string(), contextlib.nullcontext
+    return Database(name, engine, engine, alone, lambda: PostgresBackend(conninfo), PG_CONNECTIONS)

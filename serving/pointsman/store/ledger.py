@@ -16,7 +16,8 @@ from pointsman.store.database import Database
 from pointsman.store.limits import StoredLimits
 from pointsman.store.reading import Reader
 from pointsman.store.reconcile import compared, repaired
-from pointsman.store.writer import EXPIRED_AT_ONCE, Expire, Writer
+from pointsman.store.worker import EXPIRED_AT_ONCE, Expire
+from pointsman.store.writer import Writer
 
 Clock = Callable[[], datetime]
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from pointsman.budget import Limit, Scope, Unit, Window, parse_scope, parse_window
 from pointsman.budget.books import microseconds, moment
-from pointsman.budget.ledger import check_key
+from pointsman.budget.ledger import check_key, check_words
 from pointsman.budget.windows import utc
 from pointsman.store.database import Database
 from pointsman.store.tables import LIMIT_CHANGES
@@ -82,6 +82,8 @@ class StoredLimits:
         tenant, changed_by, reason = about
         check_key("tenant", tenant)
         check_key("changed_by", changed_by)
+        if reason:
+            check_words("reason", reason)
         row = {"tenant": tenant, "scope": str(scope), "window": window, "unit": unit, "amount": amount}
         row |= {"at_us": microseconds(utc(self._clock())), "changed_by": changed_by, "reason": reason}
 

@@ -1,5 +1,6 @@
 """Opens the ledger of a database URL."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -43,7 +44,10 @@ def open_ledger(
     except BaseException:
         found.dispose()
         raise
-    return StoreLedger(found, Writer(found.connect, lambda: microseconds(utc(clock())), writing), clock, timeout_s)
+    if writing.connections is None or found.is_embedded:
+        writing = replace(writing, connections=found.connections)
+    writer = Writer(found.connect, lambda: microseconds(utc(clock())), writing)
+    return StoreLedger(found, writer, clock, timeout_s)
 
 
 def upgrade(url: str) -> None:
