@@ -76,9 +76,11 @@ class BudgetMachine(RuleBasedStateMachine):
 
     def teardown(self):
         if hasattr(self, "ledger"):
-            assert self.ledger.reconcile() == []
-            self.ledger.close()
-            shutil.rmtree(self.folder)
+            try:
+                assert self.ledger.reconcile() == []
+            finally:
+                self.ledger.close()
+                shutil.rmtree(self.folder)
 
     def attempt(self, act, is_allowed):
         """Return whether it happened: if the model allows it, and no crash came before the commit."""

@@ -1,8 +1,7 @@
 """The ledger on a database: writes go through the writer, reads to the tables."""
 
-import contextlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -126,11 +125,10 @@ class StoreLedger:
     def _answer(self, operation: Operation | Expire) -> Any:
         """Wait for the operation. What hasn't begun in time is taken back; what has may still be done."""
         future = self._writer.submit(operation)
-        with contextlib.suppress(CancelledError):
-            try:
-                return future.result(self._timeout_s)
-            except TimeoutError:
-                done = "Nothing was done." if future.cancel() else "It may still be done; the same key finds out."
+        try:
+            return future.result(self._timeout_s)
+        except TimeoutError:
+            done = "Nothing was done." if future.cancel() else "It may still be done; the same key finds out."
         raise LedgerUnavailable(
             f"the ledger's database didn't answer within {self._timeout_s:g} s. {done} Nothing may be sent.",
             retry_after_s=2,
