@@ -31,7 +31,7 @@ bench: .venv/.dev
 bench-ledger: .venv/.dev
 	$(BIN)/python tests/bench/ledger.py
 
-# A month of traffic under a daily budget: quality lost to pacing, against the offline optimum. Ten minutes or so.
+# A month of traffic under a daily budget: quality lost to pacing, against the offline optimum. Takes minutes.
 bench-pacing: .venv/.dev
 	$(BIN)/python tests/bench/pacing.py
 

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.budget import GLOBAL, Limit, Scope
@@ -43,6 +43,7 @@ def test_a_threshold_is_passed_when_usage_reaches_it(before, after, percents):
     assert [alert.percent for alert in threshold_alerts(limit, before, after, NOON)] == percents
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=20), st.integers(1, 100))
 def test_rising_usage_tells_each_threshold_once_a_window(steps, amount):
     limit, used, told = Limit(GLOBAL, "day", amount), 0, []

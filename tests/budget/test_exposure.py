@@ -1,7 +1,7 @@
 """Invoices worked by hand, and the law that no invoice exceeds what was held for it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import force_setattr
 
@@ -145,6 +145,7 @@ def prices(draw):
     return Price(*kinds(), batch_percent=draw(st.integers(1, 100)), tiers=tiers)
 
 
+@settings(deadline=None)
 @given(prices(), st.integers(0, 40_000), st.integers(0, 20_000), st.booleans(), st.booleans(), st.data())
 def test_no_invoice_exceeds_the_exposure(price, most_input, most_output, hour, is_batch, data):
     attempt = Attempt(most_input, caches_for_an_hour=hour, is_batch=is_batch)
@@ -157,6 +158,7 @@ def test_no_invoice_exceeds_the_exposure(price, most_input, most_output, hour, i
     assert invoice_nanousd(price, usage, is_batch=is_batch) <= most_nanousd(price, attempt, most_output)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), max_size=4))
 def test_the_prompt_bound_counts_at_least_every_character(texts):
     assert prompt_bound(texts) >= sum(map(len, texts)) + len(texts)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.budget.forecast import Standing, forecast
@@ -129,6 +129,7 @@ def test_intervals_cover_as_often_as_they_promise():
     assert 0.84 <= times.mean() <= 0.98
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=24 * 4), st.integers(1, 10**13), st.floats(0, 23.9))
 def test_a_larger_limit_never_runs_out_earlier(totals, limit, hour):
     history = hours_from(MONDAY - timedelta(hours=len(totals)), totals)

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.budget.pacing import LAMBDAS, Pace, PacerState, Purse, observe, pace, settle, tightest
@@ -96,6 +96,7 @@ def test_impossible_purses_are_refused(arguments):
         Purse(*arguments)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20 * USD), st.integers(0, 5 * USD), st.floats(0, 1e6), st.floats(1e-4, 1e3))
 def test_less_money_or_more_tasks_never_make_money_cheaper(remaining, less, tasks, dial):
     def strictness(purse):
@@ -107,6 +108,7 @@ def test_less_money_or_more_tasks_never_make_money_cheaper(remaining, less, task
     assert base <= strictness(Purse(20 * USD, remaining, 2 * tasks))
 
 
+@settings(deadline=None)
 @given(st.integers(10**7, 10**10))
 def test_at_the_price_that_is_set_the_rest_fits_what_remains(remaining):
     paced = pace(STATE, Purse(20 * USD, remaining, 100.0), 1e6)

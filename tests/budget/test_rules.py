@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.budget import GLOBAL, TENANT, Limit, Scope
@@ -111,6 +111,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps, st.none() | st.integers(0, 100), st.lists(st.integers(0, 33), min_size=3, max_size=3))
 def test_no_order_of_spending_takes_the_tiers_past_the_day(spending, after, percents):
     daily = 10 * USD
@@ -125,6 +126,7 @@ def test_no_order_of_spending_takes_the_tiers_past_the_day(spending, after, perc
             assert all(used[name] <= share for name, share in tiers.nanousd.items())
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(COMPLEXITIES), st.integers(0, 12 * USD)), st.integers(0, 86_399))
 def test_an_allowance_only_grows_over_the_day(used, second):
     earlier = MORNING.replace(hour=0) + timedelta(seconds=second // 2)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pointsman.errors import InvalidInput, InvalidTask
@@ -72,6 +72,7 @@ def test_impossible_multipliers_are_refused(multiplier):
         dynamic_adaptive(multiplier)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(0, 10**9)), min_size=2, max_size=6),
     st.floats(0, 1e4),
