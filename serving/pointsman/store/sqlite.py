@@ -61,10 +61,10 @@ class SqliteBackend:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with _translated():
+        with _translated(), exclusive(path):
             self._connection = connect(path)
+            self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         self._file = _identity(path)
-        self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
 
     def begin(self) -> None:
         """Wait for the lock file, then take SQLite's write lock.
@@ -199,7 +199,7 @@ def _translated() -> Iterator[None]:
         yield
     except sqlite3.IntegrityError as error:
         raise Refused(str(error)) from error
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OSError, OverflowError) as error:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise Busy(str(error)) from error
         raise Gone(str(error)) from error

@@ -64,7 +64,7 @@ class Worker:
                 backend = self._begin()
             except Busy:
                 self._waiting.forget_cancelled()
-            except Gone as error:
+            except (Gone, OSError) as error:
                 self._fail(self._waiting.take(), error)
             else:
                 self._write(backend, self._waiting.take())
