@@ -6,7 +6,7 @@ Pure: a store loads the rows, the operations of `operations` change them in orde
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -18,6 +18,8 @@ from pointsman.budget.windows import window_id
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Quantities = tuple[int, int, int]
 """Nano-USD, input tokens, output tokens."""
+_DAY_US: Final = 86_400_000_000
+_MANY_PAYERS: Final = 16_384
 NOTHING: Final[Quantities] = (0, 0, 0)
 
 
@@ -81,7 +83,7 @@ class HoldRow:
 
     def accounts(self) -> tuple[Account, ...]:
         """Return the counters of the hold: those of the windows in which it was opened, whenever it ends."""
-        return _accounts(self.tenant, self.scopes, self.opened_us // 86_400_000_000)
+        return accounts_of_hold(self.tenant, self.scopes, self.opened_us)
 
 
 class EntryRow(NamedTuple):
@@ -196,6 +198,7 @@ def moment(at_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=at_us)
 
 
+@lru_cache(maxsize=4096)
 def hold_id_of(tenant: str, idempotency_key: str, attempt: int) -> str:
     """Return the id of the one hold of this key: a digest, so that the table's primary key is what makes it one."""
     name = f"{tenant}\0{idempotency_key}\0{attempt}".encode()
@@ -212,18 +215,28 @@ def joined(scopes: Sequence[Scope]) -> str:
     return "\n".join(map(str, scopes))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_MANY_PAYERS)
 def scopes_of(text: str) -> tuple[Scope, ...]:
     """Return the scopes of a text made by `joined`."""
     return tuple(map(parse_scope, text.split("\n")))
 
 
-@lru_cache(maxsize=4096)
+def accounts_of_hold(tenant: str, scopes: str, opened_us: int) -> tuple[Account, ...]:
+    """Return the counters of a hold that was opened then, for scopes of a text made by `joined`."""
+    return _accounts(tenant, scopes, opened_us // _DAY_US)
+
+
+@lru_cache(maxsize=_MANY_PAYERS)
 def _accounts(tenant: str, scopes: str, day_number: int) -> tuple[Account, ...]:
-    day = datetime.combine(date(1970, 1, 1), datetime.min.time(), UTC) + timedelta(days=day_number)
-    windows = window_id("day", day), window_id("month", day), "total"
+    windows = _windows(day_number)
     return tuple(
         Account(owner_of(tenant, scope), str(scope), window)
         for scope in scopes_of(scopes)
         for window in (("request",) if scope.kind == "request" else windows)
     )
+
+
+@lru_cache(maxsize=64)
+def _windows(day_number: int) -> tuple[str, str, str]:
+    day = EPOCH + timedelta(days=day_number)
+    return window_id("day", day), window_id("month", day), "total"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pointsman.budget.books import Account, HoldRow
+from pointsman.budget.books import Account, HoldRow, accounts_of_hold, joined
 from pointsman.budget.ending import Correct, Heartbeat, Lapse, Presume, Settle, Void
 from pointsman.budget.reserving import Reserve
 from pointsman.budget.stopping import Resume, Stop
@@ -32,7 +32,8 @@ def accounts_of(operations: Sequence[Operation], holds: dict[str, HoldRow], now_
     for operation in operations:
         if isinstance(operation, Reserve):
             if operation.hold_id not in holds:
-                accounts.update(operation.opened(now_us).accounts())
+                asked = operation.request
+                accounts.update(accounts_of_hold(asked.tenant, joined(asked.scopes), now_us))
         elif not isinstance(operation, Heartbeat | Stop | Resume) and operation.hold_id in holds:
             accounts.update(holds[operation.hold_id].accounts())
     return accounts

@@ -17,7 +17,7 @@ from pointsman.store.backend import Backend
 
 T = TypeVar("T")
 FORMS: Final = "sqlite:///pointsman.db or postgresql://user@host/database"
-PG_CONNECTIONS: Final = 3
+PG_CONNECTIONS: Final = 2
 READ_TIMEOUT_MS: Final = 30_000
 
 
