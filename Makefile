@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 OUTCOMES ?= datasets/public
 DEMO_BUNDLE := out/demo
 
-.PHONY: demo serve test check bench bench-quality bundle clean
+.PHONY: demo serve test check bench bench-quality bench-ledger bench-pacing bundle clean
 
 demo: .venv/.demo
 	$(BIN)/pointsman train --outcomes $(OUTCOMES) --tasks datasets/tasks --held-out-tasks datasets/tasks/held-out \
@@ -33,6 +33,14 @@ bench: .venv/.dev
 bench-quality: .venv/.dev
 	$(BIN)/python tests/bench/quality.py $(PROTOCOLS)
 
+# Speed beside bare SQL, kills at failpoints, a state machine beside a model.
+bench-ledger: .venv/.dev
+	$(BIN)/python tests/bench/ledger.py
+
+# A month of traffic under a daily budget: quality lost to pacing, against the offline optimum. Takes minutes.
+bench-pacing: .venv/.dev
+	$(BIN)/python tests/bench/pacing.py
+
 # The bundle in models/default: as the demo's, with more folds and networks, and the dev split learned from at last.
 bundle: .venv/.demo
 	$(BIN)/pointsman train --outcomes $(OUTCOMES) --tasks datasets/tasks --held-out-tasks datasets/tasks/held-out \
@@ -52,5 +60,5 @@ clean:
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Setting up .venv for development (once) ..."
-	$(PIP_INSTALL) -e '.[serve,train,encoders,dev]'
+	$(PIP_INSTALL) -e '.[serve,train,encoders,postgres,dev]'
 	@touch $@ .venv/.demo

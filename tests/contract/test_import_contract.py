@@ -9,7 +9,7 @@ import pointsman
 HEAVY = (
     *("torch", "sklearn", "mlflow", "fastapi", "uvicorn", "sqlalchemy", "onnx", "pandas", "joblib", "pydantic"),
     *("scipy", "pyarrow", "skl2onnx", "sentence_transformers", "transformers", "httpx", "prometheus_client"),
-    *("starlette", "rich", "pointsman_training"),
+    *("starlette", "rich", "pointsman_training", "alembic", "psycopg"),
 )
 PUBLIC_NAMES = [
     "Candidate",

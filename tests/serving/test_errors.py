@@ -9,18 +9,28 @@ CODES_AND_STATUSES = {
     "InvalidTask": ("invalid_task", 422),
     "InvalidFile": ("invalid_file", 422),
     "InvalidOutcomes": ("invalid_outcomes", 422),
+    "InvalidBudget": ("invalid_budget", 422),
+    "InvalidBill": ("invalid_bill", 422),
     "RegistryError": ("invalid_registry", 422),
     "UnknownModel": ("unknown_model", 404),
     "BundleError": ("invalid_bundle", 503),
     "NoEligibleModel": ("no_eligible_model", 422),
     "BudgetTooSmall": ("budget_too_small", 402),
+    "LedgerError": ("ledger", 500),
+    "BudgetExceeded": ("budget_exceeded", 402),
+    "FrozenScope": ("frozen_scope", 402),
+    "HoldConflict": ("hold_conflict", 409),
+    "UnknownHold": ("unknown_hold", 404),
+    "LedgerUnavailable": ("ledger_unavailable", 503),
     "ParityError": ("parity", 500),
     "MissingExtra": ("missing_extra", 500),
 }
 
 
 def error_classes():
-    return {name: value for name, value in vars(errors).items() if isinstance(value, type)}
+    return {
+        name: value for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)
+    }
 
 
 def raised(kind):

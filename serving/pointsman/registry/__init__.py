@@ -5,7 +5,7 @@ from pointsman.registry.catalogue import CatalogueEntry, catalogue_prices, find_
 from pointsman.registry.fleets import BUILT_IN_FLEETS, Fleet, load_fleet
 from pointsman.registry.importers import import_seed_registry, write_fleet
 from pointsman.registry.parsing import card_to_dict, parse_cards
-from pointsman.registry.prices import FREE, Price, Tier, nanousd_per_mtok
+from pointsman.registry.prices import FREE, Price, Tier, TokenUsage, nanousd_per_mtok
 
 __all__ = [
     "BUILT_IN_FLEETS",
@@ -16,6 +16,7 @@ __all__ = [
     "ModelCard",
     "Price",
     "Tier",
+    "TokenUsage",
     "card_to_dict",
     "catalogue_prices",
     "find_entry",

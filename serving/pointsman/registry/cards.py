@@ -9,7 +9,7 @@ from msgspec.structs import force_setattr
 
 from pointsman.errors import InvalidTask, RegistryError
 from pointsman.money import NANO
-from pointsman.registry.prices import MTOK, RATE_NAMES, Price
+from pointsman.registry.prices import MTOK, OPTIONAL_RATE_NAMES, RATE_NAMES, Price
 from pointsman.types import CAPABILITIES, task_type
 
 CardTier = Literal["mini", "standard", "premium"]
@@ -132,7 +132,7 @@ def _check_price(price: Price) -> None:
     for path, rates in (("price", price), *((f"price.tiers[{n}]", tier) for n, tier in enumerate(price.tiers))):
         for name in RATE_NAMES:
             nanousd, field = getattr(rates, f"{name}_nanousd_per_mtok"), f"{path}.{name}"
-            if nanousd == 0 and not name.startswith("cached"):
+            if nanousd == 0 and name not in OPTIONAL_RATE_NAMES:
                 raise RegistryError(f"{field} is 0; state free: true where nothing is charged.", field=field)
             if nanousd is not None and nanousd > MAX_NANOUSD_PER_MTOK:
                 raise implausible(field, nanousd, f"above {MAX_NANOUSD_PER_MTOK // NANO:,} USD per million tokens")

@@ -11,7 +11,7 @@ import msgspec
 
 from pointsman.errors import RegistryError
 from pointsman.money import NANO
-from pointsman.registry.prices import RATE_NAMES, Price, Tier
+from pointsman.registry.prices import Price, Tier
 from pointsman.registry.unknown import unknown_model
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _batch_percent(model: "ModelInfo", given: "Amounts", as_of: date) -> int:
             shares = [
                 _amount_at(variant.prices.__dict__.get(_SOURCE_KEYS[name]) or given[name], _BASE)
                 / _amount_at(given[name], _BASE)
-                for name in RATE_NAMES
+                for name in _SOURCE_KEYS
                 if given[name] is not None and _amount_at(given[name], _BASE)
             ]
             return min(100, max(1, math.ceil(100 * max(shares, default=Decimal(1)))))

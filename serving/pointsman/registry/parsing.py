@@ -10,7 +10,7 @@ from pointsman.errors import RegistryError
 from pointsman.money import NANO
 from pointsman.registry.cards import ModelCard, implausible, show_usd, wrong
 from pointsman.registry.catalogue import known_price
-from pointsman.registry.prices import FREE, RATE_NAMES, Price, Rates, Tier, nanousd_per_mtok
+from pointsman.registry.prices import FREE, OPTIONAL_RATE_NAMES, RATE_NAMES, Price, Rates, Tier, nanousd_per_mtok
 
 KnownPrice = Callable[[str], Price | None]
 
@@ -167,7 +167,7 @@ def _parse_rates(price: Mapping[str, Any], path: str) -> dict[str, int]:
             raise wrong(field, usd, "a number of USD per million tokens")
         if usd is not None:
             rates[f"{name}_nanousd_per_mtok"] = nanousd_per_mtok(usd, field)
-        elif not name.startswith("cached"):
+        elif name not in OPTIONAL_RATE_NAMES:
             raise RegistryError(f"{field} is missing; expected USD per million tokens.", field=field)
     return rates
 

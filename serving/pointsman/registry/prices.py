@@ -49,25 +49,55 @@ def _bad_amount(shown: str, field: str) -> RegistryError:
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """What tokens cost, in nano-USD per million. Where a cached rate is None, cached tokens pay the input rate."""
+    """What tokens cost, in nano-USD per million.
+
+    Where a rate is None, cached tokens pay the input rate, tokens cached for an hour the rate of other cached writes,
+    and reasoning tokens the output rate.
+    """
 
     input_nanousd_per_mtok: int
     output_nanousd_per_mtok: int
     cached_read_nanousd_per_mtok: int | None = None
     cached_write_nanousd_per_mtok: int | None = None
+    cached_write_hour_nanousd_per_mtok: int | None = None
+    reasoning_nanousd_per_mtok: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse rates that aren't whole numbers from 0."""
         for name in RATE_NAMES:
             value = getattr(self, f"{name}_nanousd_per_mtok")
-            is_optional = name.startswith("cached")
-            if not (value is None and is_optional) and (type(value) is not int or value < 0):
+            if not (value is None and name in OPTIONAL_RATE_NAMES) and (type(value) is not int or value < 0):
                 raise RegistryError(
                     f"price.{name} is {value!r}; expected whole nano-USD per million tokens.", field=f"price.{name}"
                 )
 
+    @property
+    def cached_read(self) -> int:
+        """The rate of tokens read from the cache, in nano-USD per million."""
+        stated = self.cached_read_nanousd_per_mtok
+        return self.input_nanousd_per_mtok if stated is None else stated
 
-RATE_NAMES: Final = ("input", "output", "cached_read", "cached_write")
+    @property
+    def cached_write(self) -> int:
+        """The rate of tokens written to the cache, in nano-USD per million."""
+        stated = self.cached_write_nanousd_per_mtok
+        return self.input_nanousd_per_mtok if stated is None else stated
+
+    @property
+    def cached_write_hour(self) -> int:
+        """The rate of tokens cached for an hour, in nano-USD per million."""
+        stated = self.cached_write_hour_nanousd_per_mtok
+        return self.cached_write if stated is None else stated
+
+    @property
+    def reasoning(self) -> int:
+        """The rate of reasoning tokens, in nano-USD per million."""
+        stated = self.reasoning_nanousd_per_mtok
+        return self.output_nanousd_per_mtok if stated is None else stated
+
+
+RATE_NAMES: Final = ("input", "output", "cached_read", "cached_write", "cached_write_hour", "reasoning")
+OPTIONAL_RATE_NAMES: Final = RATE_NAMES[2:]
 
 
 class Tier(Rates, frozen=True, kw_only=True):
@@ -153,15 +183,19 @@ class Price(Rates, frozen=True):
             RegistryError: a count isn't a whole number from 0, or more tokens are cached than the prompt has.
 
         """
-        fresh = _fresh_tokens(input_tokens, output_tokens, cached_read_tokens, cached_write_tokens)
-        rates = self.rates(input_tokens)
-        base = rates.input_nanousd_per_mtok
-        read, write = rates.cached_read_nanousd_per_mtok, rates.cached_write_nanousd_per_mtok
+        usage = TokenUsage(input_tokens, output_tokens, cached_read_tokens, cached_write_tokens)
+        return self.bill_nanousd(usage, is_batch=is_batch)
+
+    def bill_nanousd(self, usage: "TokenUsage", *, is_batch: bool = False) -> int:
+        """Return what a usage report costs in nano-USD, rounded up once at the end."""
+        rates = self.rates(usage.input_tokens)
         total = (
-            fresh * base
-            + cached_read_tokens * (base if read is None else read)
-            + cached_write_tokens * (base if write is None else write)
-            + output_tokens * rates.output_nanousd_per_mtok
+            usage.fresh_tokens * rates.input_nanousd_per_mtok
+            + usage.cached_read_tokens * rates.cached_read
+            + usage.cached_write_tokens * rates.cached_write
+            + usage.cached_write_hour_tokens * rates.cached_write_hour
+            + (usage.output_tokens - usage.reasoning_tokens) * rates.output_nanousd_per_mtok
+            + usage.reasoning_tokens * rates.reasoning
         )
         percent = self.batch_percent if is_batch else 100
         return -(-total * percent // (100 * MTOK))
@@ -171,27 +205,53 @@ FREE: Final = Price(0, 0)
 
 
 def _rates(input: Usd, output: Usd, cached_read: Usd | None, cached_write: Usd | None) -> dict[str, int]:
-    given = zip(RATE_NAMES, (input, output, cached_read, cached_write), strict=True)
+    given = zip(RATE_NAMES[:4], (input, output, cached_read, cached_write), strict=True)
     return {
         f"{name}_nanousd_per_mtok": nanousd_per_mtok(usd, f"price.{name}") for name, usd in given if usd is not None
     }
 
 
-def _fresh_tokens(input_tokens: int, output_tokens: int, cached_read_tokens: int, cached_write_tokens: int) -> int:
-    counts = {
-        "input_tokens": input_tokens,
-        "output_tokens": output_tokens,
-        "cached_read_tokens": cached_read_tokens,
-        "cached_write_tokens": cached_write_tokens,
-    }
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise RegistryError(f"{name} is {count!r}; expected a whole number from 0.", field=name)
-    fresh = input_tokens - cached_read_tokens - cached_write_tokens
-    if fresh < 0:
-        raise RegistryError(
-            f"{cached_read_tokens:,} read and {cached_write_tokens:,} written cached tokens are more than the "
-            f"{input_tokens:,} input tokens they are part of; input_tokens must count the whole prompt.",
-            field="input_tokens",
-        )
-    return fresh
+class TokenUsage(msgspec.Struct, frozen=True):
+    """The tokens of one request.
+
+    `input_tokens` is the whole prompt: tokens read from a cache or written to one (for minutes, or for an hour) are
+    part of it. `output_tokens` is all that was written: reasoning tokens are part of it. A provider that reports parts
+    beside the whole (Anthropic's cached tokens, Gemini's thoughts) is added up first.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cached_read_tokens: int = 0
+    cached_write_tokens: int = 0
+    cached_write_hour_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse counts that no request can have.
+
+        Raises:
+            RegistryError: a count isn't a whole number from 0, or a part exceeds its whole.
+
+        """
+        for name in self.__struct_fields__:
+            count = getattr(self, name)
+            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+                raise RegistryError(f"{name} is {count!r}; expected a whole number from 0.", field=name)
+        if self.fresh_tokens < 0:
+            written = self.cached_write_tokens + self.cached_write_hour_tokens
+            raise RegistryError(
+                f"{self.cached_read_tokens:,} read and {written:,} written cached tokens are more than the "
+                f"{self.input_tokens:,} input tokens they are part of; input_tokens must count the whole prompt.",
+                field="input_tokens",
+            )
+        if self.reasoning_tokens > self.output_tokens:
+            raise RegistryError(
+                f"{self.reasoning_tokens:,} reasoning tokens are more than the {self.output_tokens:,} output tokens "
+                "they are part of; output_tokens must count all that was written.",
+                field="output_tokens",
+            )
+
+    @property
+    def fresh_tokens(self) -> int:
+        """Input tokens that pay the input rate."""
+        return self.input_tokens - self.cached_read_tokens - self.cached_write_tokens - self.cached_write_hour_tokens

@@ -160,3 +160,11 @@ def test_models_must_be_a_list(entries):
 
 def test_an_entry_that_is_no_mapping_is_refused():
     assert refusal([["gpt-4o"]]).message.startswith("Registry entry 1: the entry is list")
+
+
+def test_a_card_states_what_the_hours_cache_and_reasoning_cost():
+    price = {"input": 3, "output": 15, "cached_write": 3.75, "cached_write_hour": 6, "reasoning": 0.5}
+    (card,) = parse_cards([changed(price=price)])
+    assert (card.price.cached_write_hour, card.price.reasoning) == (6_000_000_000, 500_000_000)
+    assert card_to_dict(card)["price"] == price
+    assert refusal([changed(price={**price, "reasoning": -1})]).field == "models[0].price.reasoning"

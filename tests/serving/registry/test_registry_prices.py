@@ -3,9 +3,10 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pointsman.errors import RegistryError
-from pointsman.registry import FREE, Price, Tier, nanousd_per_mtok
+from pointsman.registry import FREE, Price, Tier, TokenUsage, nanousd_per_mtok
 
 TIERED = Price(
     2_500_000_000,
@@ -51,6 +52,14 @@ def test_a_tier_replaces_all_rates_from_its_first_token_on():
     assert TIERED.cost_nanousd(1000, 10) == 1000 * 2500 + 10 * 10_000
     assert TIERED.cost_nanousd(1001, 10) == 1001 * 5000 + 10 * 15_000
     assert TIERED.cost_nanousd(1001, 0, cached_read_tokens=1001) == 1001 * 2500
+
+
+def test_rates_that_are_not_stated_fall_back_to_their_kind():
+    # 100 cached for an hour at the rate of other writes, 3.125; 40 of the 50 written are reasoning at the output's, 10
+    usage = TokenUsage(100, 50, cached_write_hour_tokens=100, reasoning_tokens=40)
+    assert TIERED.bill_nanousd(usage) == 100 * 3125 + 50 * 10_000
+    stated = replace(TIERED, cached_write_hour_nanousd_per_mtok=5_000_000_000, reasoning_nanousd_per_mtok=1_000_000)
+    assert stated.bill_nanousd(usage) == 100 * 5000 + 10 * 10_000 + 40
 
 
 def test_a_free_price_charges_nothing():

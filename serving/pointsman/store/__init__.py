@@ -1,0 +1,15 @@
+"""The database: the ledger on SQLite or PostgreSQL. Needs the extra `serve`; PostgreSQL also `postgres`."""
+
+import importlib.util
+
+from pointsman.errors import MissingExtra
+
+if importlib.util.find_spec("sqlalchemy") is None or importlib.util.find_spec("alembic") is None:
+    raise MissingExtra("The ledger", "serve")
+
+from pointsman.store.ledger import StoreLedger
+from pointsman.store.limits import LimitChange, StoredLimits
+from pointsman.store.opening import open_ledger, upgrade
+from pointsman.store.writer import Writing
+
+__all__ = ["LimitChange", "StoreLedger", "StoredLimits", "Writing", "open_ledger", "upgrade"]

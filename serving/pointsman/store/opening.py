@@ -1,0 +1,63 @@
+"""Opens the ledger of a database URL."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from pointsman.budget.books import microseconds
+from pointsman.budget.windows import utc
+from pointsman.errors import LedgerUnavailable
+from pointsman.store import schema
+from pointsman.store.database import database
+from pointsman.store.ledger import Clock, StoreLedger
+from pointsman.store.writer import BY_DEFAULT, Writer, Writing
+
+TIMEOUT_S: Final = 5.0
+
+
+def utc_now() -> datetime:
+    """Return the moment of the machine's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+def open_ledger(
+    url: str, *, clock: Clock = utc_now, writing: Writing = BY_DEFAULT, timeout_s: float = TIMEOUT_S
+) -> StoreLedger:
+    """Return the ledger at the URL: "sqlite:///pointsman.db" or "postgresql://user@host/database".
+
+    A SQLite file is made, and brought to the present schema, as needed; a PostgreSQL database isn't: replicas of two
+    versions may share it, so that someone decides when (`upgrade`). No call waits longer than `timeout_s`.
+
+    Raises:
+        InvalidInput: another URL.
+        LedgerUnavailable: the database can't be reached, or has another schema.
+        MissingExtra: a PostgreSQL URL without psycopg.
+    """
+    found = database(url)
+    if found.is_embedded and not Path(found.name).parent.is_dir():
+        raise LedgerUnavailable(f"there is no folder {Path(found.name).parent} for {found.name}; make it first.")
+    try:
+        if found.is_embedded:
+            found.administer(schema.upgrade)
+        found.read(schema.check)
+    except BaseException:
+        found.dispose()
+        raise
+    if writing.connections is None or found.is_embedded:
+        writing = replace(writing, connections=found.connections)
+    writer = Writer(found.connect, lambda: microseconds(utc(clock())), writing)
+    return StoreLedger(found, writer, clock, timeout_s)
+
+
+def upgrade(url: str) -> None:
+    """Bring the database at the URL to the present schema; the tables are made where there are none.
+
+    Raises:
+        InvalidInput, LedgerUnavailable, MissingExtra: as `open_ledger`.
+    """
+    found = database(url)
+    try:
+        found.administer(schema.upgrade)
+    finally:
+        found.dispose()

@@ -1,0 +1,136 @@
+"""The tables. The entries are the truth; holds are their present state, counters a cache that `reconcile` recomputes.
+
+Moments are microseconds since 1970 (UTC), money is nano-USD. `migrations/` builds the same tables, with the triggers
+that keep the entries append-only.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+METADATA: Final = MetaData()
+_SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
+
+HOLDS: Final = Table(
+    "holds",
+    METADATA,
+    Column("hold_id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("nanousd", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("bill_nanousd", BigInteger),
+    Column("bill_input_tokens", BigInteger),
+    Column("bill_output_tokens", BigInteger),
+    Column("scopes", Text, nullable=False),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("decision_id", Text, nullable=False),
+    Column("body_hash", Text, nullable=False),
+    Column("close_key", Text, nullable=False),
+    Column("correct_key", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    CheckConstraint("state IN ('open', 'settled', 'voided', 'presumed', 'corrected')", name="holds_state"),
+    CheckConstraint("nanousd >= 0 AND input_tokens >= 0 AND output_tokens >= 0", name="holds_amount"),
+    CheckConstraint("(state = 'open') = (bill_nanousd IS NULL)", name="holds_bill"),
+    CheckConstraint("bill_nanousd >= 0 AND bill_input_tokens >= 0 AND bill_output_tokens >= 0", name="holds_bill_sign"),
+)
+Index("holds_due", HOLDS.c.expires_us, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'"))
+
+ENTRIES: Final = Table(
+    "ledger_entries",
+    METADATA,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("hold_id", Text, nullable=False),
+    Column("step", SmallInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("nanousd", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("entry_key", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    UniqueConstraint("hold_id", "step", name="ledger_entries_once"),
+    CheckConstraint(
+        "(step = 0 AND kind = 'opened') OR (step = 1 AND kind IN ('settled', 'voided', 'presumed'))"
+        " OR (step = 2 AND kind = 'corrected')",
+        name="ledger_entries_kind",
+    ),
+    CheckConstraint("nanousd >= 0 AND input_tokens >= 0 AND output_tokens >= 0", name="ledger_entries_amount"),
+)
+
+COUNTERS: Final = Table(
+    "counters",
+    METADATA,
+    Column("owner", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("window_id", Text, nullable=False),
+    Column("posted_nanousd", BigInteger, nullable=False),
+    Column("posted_input_tokens", BigInteger, nullable=False),
+    Column("posted_output_tokens", BigInteger, nullable=False),
+    Column("held_nanousd", BigInteger, nullable=False),
+    Column("held_input_tokens", BigInteger, nullable=False),
+    Column("held_output_tokens", BigInteger, nullable=False),
+    PrimaryKeyConstraint("owner", "scope", "window_id"),
+    CheckConstraint(
+        "posted_nanousd >= 0 AND posted_input_tokens >= 0 AND posted_output_tokens >= 0", name="counters_posted"
+    ),
+    CheckConstraint("held_nanousd >= 0 AND held_input_tokens >= 0 AND held_output_tokens >= 0", name="counters_held"),
+    sqlite_with_rowid=False,
+)
+
+FREEZES: Final = Table(
+    "freezes",
+    METADATA,
+    Column("owner", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("owner", "scope"),
+)
+
+EVENTS: Final = Table(
+    "ledger_events",
+    METADATA,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+LIMIT_CHANGES: Final = Table(
+    "limit_changes",
+    METADATA,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("window", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("amount", BigInteger),
+    Column("at_us", BigInteger, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("amount >= 0", name="limit_changes_amount"),
+)
+Index(
+    "limit_changes_place", LIMIT_CHANGES.c.tenant, LIMIT_CHANGES.c.scope, LIMIT_CHANGES.c.window, LIMIT_CHANGES.c.unit
+)
+
+APPEND_ONLY: Final = ("ledger_entries", "ledger_events", "limit_changes")
