@@ -6,7 +6,7 @@ import pytest
 
 from pointsman.errors import ParityError
 from pointsman.prediction.audit import audit_graph
-from pointsman.prediction.encoder import TextEncoder, pooling_of
+from pointsman.prediction.encoder import TextEncoder, encoder_feeds, pooling_of
 from pointsman_training.encode import Encoder
 from pointsman_training.graph import build_graph, encoder_graph_of
 from pointsman_training.heads import boost
@@ -93,7 +93,7 @@ def test_the_merged_trees_equal_the_models_they_came_from(graphs, encoder, featu
     length_at = demands + 4 + heads.kernel.weights.shape[1] - 1 + factors
     for index, text in enumerate(TEXTS):
         ids, counts = np.array([tokens.token_ids(text)]), features.counts[index : index + 1]
-        feeds = {"input_ids": ids, "pooling": pooling_of(ids), "counts": counts, "is_deep": np.array(depth == "deep")}
+        feeds = encoder_feeds(ids, pooling_of(ids)) | {"counts": counts, "is_deep": np.array(depth == "deep")}
         row, embedding = session.run(["rows", "embedding"], feeds)
         boosted = boost(heads.boosted, heads.scaling.tree_inputs(embedding, counts))
         np.testing.assert_allclose(row[:, demands : demands + 4], boosted[:, :4], atol=1e-5)

@@ -24,7 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pointsman.errors import InvalidInput, MissingExtra
 from pointsman.prediction import Bundle, core_text, text_counts_of
 from pointsman.prediction.bundle import EncoderSpec
-from pointsman.prediction.encoder import TextEncoder, pooling_of
+from pointsman.prediction.encoder import TextEncoder, encoder_feeds, pooling_of
 from pointsman_training.graph import ENCODER_INPUTS, ENCODER_OUTPUTS, encoder_graph_of
 from pointsman_training.tables import Features, Floats
 
@@ -78,7 +78,7 @@ class Encoder:
 
         def one(text: str) -> tuple[Floats, Floats]:
             ids = np.array([encoder.token_ids(text)], dtype=np.int64)
-            fast, deep = session.run(list(ENCODER_OUTPUTS), {"input_ids": ids, "pooling": pooling_of(ids)})
+            fast, deep = session.run(list(ENCODER_OUTPUTS), encoder_feeds(ids, pooling_of(ids)))
             return fast[0].astype(np.float32), deep[0].astype(np.float32)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -148,11 +148,11 @@ def _export(network: "torch.nn.Module", path: Path) -> None:
 
     torch.onnx.export(
         network,
-        (torch.ones((2, 8), dtype=torch.int64), torch.full((2, 1, 8), 1 / 8, dtype=torch.float64)),
+        (torch.ones((2, 8), dtype=torch.int64), torch.arange(8), torch.full((2, 1, 8), 1 / 8, dtype=torch.float64)),
         path,
         input_names=list(ENCODER_INPUTS),
         output_names=list(ENCODER_OUTPUTS),
-        dynamic_axes={"input_ids": {0: "n", 1: "t"}, "pooling": {0: "n", 2: "t"}}
+        dynamic_axes={"input_ids": {0: "n", 1: "t"}, "positions": {0: "t"}, "pooling": {0: "n", 2: "t"}}
         | {o: {0: "n"} for o in ENCODER_OUTPUTS},
         opset_version=20,
         dynamo=False,
@@ -166,15 +166,17 @@ def _two_depths(network: Any, depth: int) -> "torch.nn.Module":
         def __init__(self) -> None:
             super().__init__()
             embeddings = network.embeddings
-            positions = embeddings.position_embeddings.weight[:MAX_TOKENS] + embeddings.token_type_embeddings.weight[0]
-            self.positions = torch.nn.Parameter(positions.detach().clone())
+            places = embeddings.position_embeddings.weight[:MAX_TOKENS] + embeddings.token_type_embeddings.weight[0]
+            self.places = torch.nn.Parameter(places.detach().clone())
             self.tokens = embeddings.word_embeddings
             self.norm = embeddings.LayerNorm
             self.layers = network.encoder.layer[:depth]
             self.heads = network.config.num_attention_heads
 
-        def forward(self, input_ids: torch.Tensor, pooling: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            first = hidden = self.norm(self.tokens(input_ids) + self.positions[: input_ids.shape[1]])
+        def forward(
+            self, input_ids: torch.Tensor, positions: torch.Tensor, pooling: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            first = hidden = self.norm(self.tokens(input_ids) + self.places[positions])
             for layer in self.layers:
                 attended = layer.attention.output(self._attend(layer.attention.self, hidden), hidden)
                 hidden = layer.output(layer.intermediate(attended), attended)

@@ -1,4 +1,4 @@
-"""Encoder and heads → one ONNX graph: inputs input_ids, pooling, counts, is_deep; output rows.
+"""Encoder and heads → one ONNX graph: inputs input_ids, positions, pooling, counts, is_deep; output rows.
 
 The token table, the fast embedding and the novelty are computed always; an `If` then computes either the fast heads, or
 the remaining layers of the encoder and the deep heads. `split_rows` of pointsman names the columns of a row.
@@ -23,7 +23,7 @@ from pointsman_training.network import Floats
 from pointsman_training.novelty import Novelty
 from pointsman_training.stack import ComplexityStack, linear_rows
 
-ENCODER_INPUTS: Final = ("input_ids", "pooling")
+ENCODER_INPUTS: Final = ("input_ids", "positions", "pooling")
 ENCODER_OUTPUTS: Final = ("fast_embedding", "deep_embedding")
 OPSET: Final = 20
 _ML_OPSET: Final = 3
@@ -173,29 +173,36 @@ class _HeadNodes(_Nodes):
         return self.add("Clip", [scaled, *bounds], "inputs_clipped")
 
     def _kernel(self, inputs: str, kernel: Kernel) -> str:
-        """Add the kernel, in float64 from the projected place on: its sums have many terms that cancel."""
+        """Add the kernel, in float64 from the projected place on: its sums have many terms that cancel.
+
+        exp(−|x − y|²) is exp(2xy − |x|²) times a constant of the landmark y, which is folded into what multiplies it.
+        """
         turning = [self.weight("projection", kernel.projection), self.weight("projected_offset", kernel.offset)]
         place = self.add("Cast", [self.add("Gemm", [inputs, *turning], "place")], "place_double", to=TensorProto.DOUBLE)
-        likeness = self.add("Exp", [self._nearness(place, kernel.landmarks, "landmarks")], "likeness")
-        kinds = self._double_gemm(likeness, kernel.kind_weights, kernel.kind_bias, "kinds")
-        alike = self.add("Exp", [self._nearness(kinds, kernel.kind_landmarks, "kind_landmarks")], "alike")
-        both = self.add("Mul", [likeness, alike], "both_alike")
-        outputs = self._double_gemm(both, kernel.weights, kernel.bias, "kernel_double")
+        norm, kind_norm = (
+            np.exp(-(points**2).sum(axis=1))[:, np.newaxis] for points in (kernel.landmarks, kernel.kind_landmarks)
+        )
+        likeness = self._likeness(place, kernel.landmarks, "likeness")
+        kinds = self._double_gemm(likeness, norm * kernel.kind_weights, kernel.kind_bias, "kinds")
+        both = self.add("Mul", [likeness, self._likeness(kinds, kernel.kind_landmarks, "alike")], "both_alike")
+        outputs = self._double_gemm(both, norm * kind_norm * kernel.weights, kernel.bias, "kernel_double")
         return self.add("Cast", [outputs], "kernel", to=TensorProto.FLOAT)
 
-    def _nearness(self, rows: str, landmarks: Doubles, name: str) -> str:
-        """Add minus the squared distance of each row from each landmark; rounding may leave a little above 0."""
+    def _likeness(self, rows: str, landmarks: Doubles, name: str) -> str:
         square = self.add("ReduceSumSquare", [rows, self.weight(f"{name}_axis", [1], np.int64)], f"{name}_square")
-        inner = self._double_gemm(rows, 2 * landmarks.T, -(landmarks**2).sum(axis=1), f"{name}_inner")
-        return self.add("Sub", [inner, square], f"{name}_nearness")
+        inner = self.add(
+            "Gemm", [rows, self._widened(2 * landmarks.T, f"{name}_points"), square], f"{name}_inner", beta=-1.0
+        )
+        return self.add("Exp", [inner], name)
 
     def _double_gemm(self, rows: str, weights: Doubles, bias: Doubles, name: str) -> str:
-        """Add a product in float64 whose weights are stored in float32; onnxruntime widens them once, at loading."""
-        wide = [
-            self.add("Cast", [self.weight(f"{name}_{part}", values)], f"{name}_{part}_double", to=TensorProto.DOUBLE)
-            for part, values in (("weights", weights), ("bias", bias))
-        ]
-        return self.add("Gemm", [rows, *wide], name)
+        return self.add(
+            "Gemm", [rows, self._widened(weights, f"{name}_weights"), self._widened(bias, f"{name}_bias")], name
+        )
+
+    def _widened(self, values: Doubles, name: str) -> str:
+        """Add weights that are float64 but stored in float32; onnxruntime widens them once, at loading."""
+        return self.add("Cast", [self.weight(name, values)], f"{name}_double", to=TensorProto.DOUBLE)
 
     def _boosted(self, embedding: str, heads: Heads) -> str:
         components = self.components(embedding, heads.scaling.component_mean, heads.scaling.components)

@@ -29,7 +29,7 @@ BOOSTED_COMPLEXITIES: Final = (0, 2)
 
 @dataclass(frozen=True)
 class Recipe:
-    """The dials of training; the defaults are those of the shipped bundle."""
+    """The dials of training; the defaults are those of the shipped bundle. Kernels have (landmarks, components)."""
 
     demands: int = 16
     length_factors: int = 3
@@ -37,13 +37,12 @@ class Recipe:
     deep_networks: int = 1
     network: Training = Training()
     task_network: Training = Training(hidden=128, epochs=20)
-    tree_components: int = 48
-    trees: int = 50
+    tree_components: int = 32
+    trees: int = 30
     tree_leaves: int = 15
-    tree_rate: float = 0.12
-    kernel_components: int = 96
-    fast_landmarks: int = 512
-    deep_landmarks: int = 1024
+    tree_rate: float = 0.16
+    fast_kernel: tuple[int, int] = (512, 32)
+    deep_kernel: tuple[int, int] = (1024, 96)
 
 
 @dataclass(frozen=True)
@@ -229,7 +228,7 @@ def fit_heads(
         recipe,
         rng,
     )
-    size = (recipe.fast_landmarks if depth == "fast" else recipe.deep_landmarks, recipe.kernel_components)
+    size = recipe.fast_kernel if depth == "fast" else recipe.deep_kernel
     kernel = _fit_kernel(inputs, embedding.shape[1], examples, abilities, lengths, size, int(rng.integers(2**31)))
     return Heads(
         scaling,

@@ -19,6 +19,7 @@ Doubles = npt.NDArray[np.float64]
 
 _KIND_RIDGE: Final = 0.3
 _RIDGE: Final = 1.0
+_KIND_COMPONENTS: Final = 8
 _JITTER: Final = 1e-1
 _SAMPLE: Final = 800
 """Mean distances are measured from this many rows."""
@@ -74,12 +75,14 @@ def fit_kernel(
     near = np.exp(-squared_distances(points, centres))
     among = np.exp(-squared_distances(centres, centres))
     kind_weights, kind_bias, guessed = _regress(near, among, kinds, _KIND_RIDGE)
-    unit = 1 / np.sqrt(max(_mean_distance(guessed), 1e-9))
-    kind_centres = (among @ kind_weights + kind_bias) * unit
-    near = near * np.exp(-squared_distances(guessed * unit, kind_centres))
+    turn = PCA(min(_KIND_COMPONENTS, *guessed.shape), svd_solver="full").fit(guessed).components_.T
+    turn = turn / np.sqrt(max(_mean_distance(guessed @ turn), 1e-9))
+    kind_weights, kind_bias, guessed = kind_weights @ turn, kind_bias @ turn, guessed @ turn
+    kind_centres = among @ kind_weights + kind_bias
+    near = near * np.exp(-squared_distances(guessed, kind_centres))
     among = among * np.exp(-squared_distances(kind_centres, kind_centres))
     weights, bias, _ = _regress(near, among, targets, _RIDGE)
-    learned = (centres, kind_weights * unit, kind_bias * unit, kind_centres, weights, bias)
+    learned = (centres, kind_weights, kind_bias, kind_centres, weights, bias)
     return Kernel(projection, offset, *(array.astype(np.float32).astype(np.float64) for array in learned))
 
 

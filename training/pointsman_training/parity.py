@@ -8,7 +8,7 @@ import onnxruntime as ort
 from scipy.special import softmax
 
 from pointsman.errors import ParityError
-from pointsman.prediction.encoder import TextEncoder, pooling_of
+from pointsman.prediction.encoder import TextEncoder, encoder_feeds, pooling_of
 from pointsman.prediction.predictor import Depth
 from pointsman_training.crossfit import DEPTHS
 from pointsman_training.encode import Encoder
@@ -72,7 +72,7 @@ def _run(
     results = []
     for index, text in enumerate(texts):
         ids = np.array([tokens.token_ids(text)], dtype=np.int64)
-        feeds = {"input_ids": ids, "pooling": pooling_of(ids), "counts": features.counts[index : index + 1]}
+        feeds = encoder_feeds(ids, pooling_of(ids)) | {"counts": features.counts[index : index + 1]}
         output = session.run(None, feeds | {"is_deep": np.array(depth == "deep")})
         if len(output) > 1 and depth == "deep":
             output.append(session.run(None, feeds | {"is_deep": np.array(False)})[1])

@@ -7,7 +7,7 @@ half from the tail.
 import json
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,11 @@ class TextEncoder:
         text = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
+
+
+def encoder_feeds(ids: Ids, pooling: Pooling) -> dict[str, npt.NDArray[Any]]:
+    """Return what the encoder's part of the graph reads: ids (n, t), their positions (t,), and pooling (n, 1, t)."""
+    return {"input_ids": ids, "positions": np.arange(ids.shape[1]), "pooling": pooling}
 
 
 def pooling_of(ids: Ids) -> Pooling:

@@ -16,14 +16,14 @@ import onnxruntime as ort
 
 from pointsman.errors import BundleError
 from pointsman.prediction.bundle import Bundle, Layout
-from pointsman.prediction.encoder import Ids, Pooling, TextEncoder, pooling_of
+from pointsman.prediction.encoder import Ids, Pooling, TextEncoder, encoder_feeds, pooling_of
 from pointsman.prediction.features import text_counts, text_counts_of
 from pointsman.prediction.wording import core_text
 
 Floats = npt.NDArray[np.float32]
 Depth = Literal["fast", "deep"]
 
-GRAPH_INPUTS: Final = ("input_ids", "pooling", "counts", "is_deep")
+GRAPH_INPUTS: Final = ("input_ids", "positions", "pooling", "counts", "is_deep")
 GRAPH_OUTPUTS: Final = ("rows",)
 
 _IS_DEEP: Final[dict[Depth, npt.NDArray[np.bool_]]] = {"fast": np.array(False), "deep": np.array(True)}
@@ -86,7 +86,8 @@ class Predictor:
         return self._run(ids, pooling_of(ids), text_counts(text)[np.newaxis], depth)
 
     def _run(self, ids: Ids, pooling: Pooling, counts: Floats, depth: Depth) -> Floats:
-        feeds = {"input_ids": ids, "pooling": pooling, "counts": counts, "is_deep": _IS_DEEP[depth]}
+        feeds = encoder_feeds(ids, pooling)
+        feeds["counts"], feeds["is_deep"] = counts, _IS_DEEP[depth]
         rows: Floats = self._session.run(GRAPH_OUTPUTS, feeds)[0]
         return rows
 
