@@ -170,7 +170,9 @@ def test_a_policy_file_carries_its_own_calibration(bundle, fleet, tmp_path, bund
 
 
 def test_many_escalate_and_keep_promises_as_each_alone(router):
-    strict = Router(router.bundle, router.fleet, policy=Policy(trade_usd=0.001, confidence=0.8))
+    calm = Router(router.bundle, router.fleet, policy=Policy(trade_usd=0.001, confidence=None))
+    middle = float(np.median([decision.confidence for decision in calm.route_many(TEXTS)]))
+    strict = Router(router.bundle, router.fleet, policy=Policy(trade_usd=0.001, confidence=middle))
     together = strict.route_many(TEXTS)
     assert {decision.escalated_from is None for decision in together} == {True, False}
     for text, decision in zip(TEXTS, together, strict=True):

@@ -112,7 +112,7 @@ def assemble(
         log_tokens=_log_tokens(outcomes, m, len(columns)),
         outcome_weights=np.concatenate([source_weight, np.full(m, weighting.rubric_outcomes)]).astype(np.float32),
         boosts=np.concatenate([outcomes.sources == main_source, np.ones(m, dtype=bool)]),
-        kind=np.concatenate([_kinds(outcomes, main_source), np.full(m, -1)]),
+        kind=_kinds(outcomes, main_source, tasks),
         complexity=np.concatenate([complexity, np.eye(len(COMPLEXITIES))[tasks.complexity]]).astype(np.float32),
         type=np.eye(len(TASK_TYPES), dtype=np.float32)[np.concatenate([kinds, tasks.type])],
         label_weights=np.concatenate([weighting.labels_from_outcomes * is_known, np.ones(m)]).astype(np.float32),
@@ -147,12 +147,12 @@ def complexity_from_outcomes(outcomes: Outcomes, tier: dict[str, int]) -> tuple[
     return np.stack([simple, medium, 1 - simple - medium], axis=1).astype(np.float32), observed.sum(axis=0) >= 2
 
 
-def _kinds(outcomes: Outcomes, main_source: str) -> Integers:
-    """Return the number of each prompt's task type among those of the main source, -1 in other sources."""
+def _kinds(outcomes: Outcomes, main_source: str, tasks: LabelledTasks) -> Integers:
+    """Return a number for each kind: the main source's task types, then the labelled tasks' types; -1 elsewhere."""
     home = outcomes.sources == main_source
     kinds = np.full(len(outcomes), -1)
-    _, kinds[home] = np.unique(outcomes.task_types[home], return_inverse=True)
-    return kinds
+    names, kinds[home] = np.unique(outcomes.task_types[home], return_inverse=True)
+    return np.concatenate([kinds, len(names) + tasks.type])
 
 
 def _row_means(values: Floats, fallback: Floats, *, weight: float = 1.0) -> Floats:

@@ -5,6 +5,7 @@ between guesses beside that between texts. Ridge regression in the space of m la
 training rows see their own leave-one-out guess, never one that knew them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,9 +14,10 @@ import numpy.typing as npt
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA
 
-from pointsman_training.network import Floats
+from pointsman_training.network import Floats, Integers
 
 Doubles = npt.NDArray[np.float64]
+Parts = Sequence[tuple[Integers, float]]
 
 _KIND_RIDGE: Final = 0.3
 _RIDGE: Final = 1.0
@@ -53,29 +55,20 @@ class Kernel:
 
 
 def fit_kernel(
-    inputs: Floats, embedding_width: int, kinds: Floats, targets: Floats, size: tuple[int, int], seed: int
+    inputs: Floats, embedding_width: int, kinds: Floats, targets: Floats, parts: Parts, size: tuple[int, int], seed: int
 ) -> Kernel:
     """Return the kernel from inputs (n, d) to `targets` (n, p); `kinds` (n, t) are indicators, `size` is (m, r).
 
-    Embedding (the first columns of the inputs) and counts have the same say in the distance.
+    `parts` are rows and their share of the m landmarks. Embedding (the first columns of the inputs) and counts have the
+    same say in the distance.
     """
-    landmarks, width = (
-        min(wanted, limit) for wanted, limit in zip(size, (len(inputs), min(inputs.shape)), strict=True)
-    )
-    scale = _balance(inputs, embedding_width)
-    pca = PCA(width, random_state=seed).fit(inputs * scale)
-    turned = (inputs * scale) @ pca.components_.T
-    unit = np.sqrt(2 / _mean_distance(turned))
-    projection = ((scale[:, np.newaxis] * pca.components_.T) * unit).astype(np.float32)
-    offset = (-(pca.mean_ @ pca.components_.T) * unit).astype(np.float32)
+    projection, offset = _projection(inputs, embedding_width, size[1], seed)
     points = (inputs @ projection + offset).astype(np.float64)
-    means = MiniBatchKMeans(landmarks, n_init=1, max_iter=20, batch_size=1024, random_state=seed).fit(points)
-    centres = means.cluster_centers_.astype(np.float64)
-
+    centres = np.vstack([_centres(points[part], round(size[0] * share), seed) for part, share in parts])
     near = np.exp(-squared_distances(points, centres))
     among = np.exp(-squared_distances(centres, centres))
     kind_weights, kind_bias, guessed = _regress(near, among, kinds, _KIND_RIDGE)
-    turn = PCA(min(_KIND_COMPONENTS, *guessed.shape), svd_solver="full").fit(guessed).components_.T
+    turn = np.linalg.svd(guessed - guessed.mean(axis=0), full_matrices=False)[2][:_KIND_COMPONENTS].T
     turn = turn / np.sqrt(max(_mean_distance(guessed @ turn), 1e-9))
     kind_weights, kind_bias, guessed = kind_weights @ turn, kind_bias @ turn, guessed @ turn
     kind_centres = among @ kind_weights + kind_bias
@@ -84,6 +77,23 @@ def fit_kernel(
     weights, bias, _ = _regress(near, among, targets, _RIDGE)
     learned = (centres, kind_weights, kind_bias, kind_centres, weights, bias)
     return Kernel(projection, offset, *(array.astype(np.float32).astype(np.float64) for array in learned))
+
+
+def _projection(inputs: Floats, embedding_width: int, components: int, seed: int) -> tuple[Floats, Floats]:
+    """Return matrix and offset that take inputs to their leading components, a mean squared distance of 2 apart."""
+    scale = _balance(inputs, embedding_width)
+    pca = PCA(min(components, *inputs.shape), random_state=seed).fit(inputs * scale)
+    turned = (inputs * scale) @ pca.components_.T
+    unit = np.sqrt(2 / _mean_distance(turned))
+    projection = (scale[:, np.newaxis] * pca.components_.T) * unit
+    return projection.astype(np.float32), (-(pca.mean_ @ pca.components_.T) * unit).astype(np.float32)
+
+
+def _centres(points: Doubles, wanted: int, seed: int) -> Doubles:
+    count = min(wanted, len(points))
+    means = MiniBatchKMeans(count, n_init=1, max_iter=20, batch_size=1024, random_state=seed).fit(points)
+    centres: Doubles = means.cluster_centers_.astype(np.float64)
+    return centres
 
 
 def squared_distances(left: Doubles, right: Doubles) -> Doubles:

@@ -29,7 +29,7 @@ def ability(fast_bias, fast_vector, deep_bias, length_bias=5.0):
 def manifest(real):
     abilities = {"weak": ability(0.0, (1.0, 0.0), -1.0, 4.0), "strong": ability(2.0, (0.0, 2.0), 3.0, 6.0)}
     layout = msgspec.structs.replace(real.manifest.layout, demand=2, length=1)
-    return msgspec.structs.replace(real.manifest, abilities=abilities, layout=layout)
+    return msgspec.structs.replace(real.manifest, abilities=abilities, layout=layout, typical_demand=None)
 
 
 def reading(depth="fast", demand=((0.0, 0.0), (1.0, -1.0)), length=((0.0,), (1.0,))):

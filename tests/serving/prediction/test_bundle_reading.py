@@ -167,7 +167,7 @@ MANIFEST_CHANGES = {
     "a wide fast vector": (lambda m: first_ability(m)["fast_vector"].append(0.0), "wrong number of dimensions"),
     "a narrow deep vector": (lambda m: first_ability(m)["deep_vector"].pop(), "wrong number of dimensions"),
     "an empty length vector": (lambda m: first_ability(m)["length_vector"].clear(), "wrong number of dimensions"),
-    "a narrow layout": (lambda m: m["layout"].update(demand=19), "wrong number of dimensions"),
+    "a narrow layout": (lambda m: m["layout"].update(demand=19), "as many numbers as the layout has demands"),
 }
 
 
@@ -218,6 +218,7 @@ PROMISE = {
 
 
 def test_a_manifest_may_carry_a_promise_but_not_one_that_nothing_can_be_solved_on(copied, edit_manifest):
+    edit_manifest(copied, lambda manifest: manifest.pop("promise"))
     assert read_bundle(copied).manifest.promise is None
     edit_manifest(copied, lambda manifest: manifest.update(promise=PROMISE))
     assert msgspec.to_builtins(read_bundle(copied).manifest.promise) == msgspec.to_builtins(

@@ -25,13 +25,17 @@ def report(files):
     return evaluate(files, Choice())
 
 
+WITHIN = {"fast": 1e-5, "deep": 1e-2}
+"""Deep, onnxruntime fuses the int8 layers of the whole graph otherwise than those of the encoder alone."""
+
+
 def test_reading_features_equals_reading_their_texts(trained, encoder):
     bundle = read_bundle(trained)
     texts = ["Prove it.", "Say the plural of apple, é.", "x " * 300]
     for depth in ("fast", "deep"):
         ours, theirs = read_features(bundle, encoder.features(texts), depth), Predictor(bundle).read(texts, depth)
         for name in ("demand", "length", "type", "complexity", "novelty"):
-            assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=1e-5)
+            assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=WITHIN[depth])
 
 
 def test_the_report_has_every_router_on_the_same_rows(report):

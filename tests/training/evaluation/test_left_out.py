@@ -73,7 +73,7 @@ def test_more_scores_bring_the_ability_nearer_to_that_of_all_outcomes(left):
     found = [trial for trial in trials(left, np.arange(200), np.arange(200, 700)) if trial.predictor == NOTHING]
     errors, stated = [trial.logit_error for trial in found], [trial.deviation for trial in found]
     assert errors[-1] < errors[0]
-    assert stated == sorted(stated, reverse=True)
+    assert stated[1:] == sorted(stated[1:], reverse=True)
     rows = np.arange(200, 700)
     assert full_trial(left, rows).log_loss < found[-1].log_loss < constant_trial(left, rows).log_loss
     assert full_trial(left, rows).token_error == 0
