@@ -309,7 +309,7 @@ def _fit_kernel(
     these again (and, cross-fitted, see through them what it mustn't).
     """
     home = np.flatnonzero(examples.kind >= 0)
-    if not len(home) or examples.is_task[home].all():
+    if not len(home):
         raise InvalidOutcomes(
             "With one fold held out, no prompt of the main source is left to learn from: its prompts are of too few "
             "groups. Use more prompts, or fewer folds."
@@ -323,7 +323,7 @@ def _fit_kernel(
     kinds = np.eye(examples.kind.max() + 1, dtype=np.float32)[examples.kind[home]]
     is_task = examples.is_task[home]
     parts = [(np.flatnonzero(~is_task), 1 - TASK_LANDMARKS), (np.flatnonzero(is_task), TASK_LANDMARKS)]
-    parts = parts if is_task.any() else [(np.arange(len(home)), 1.0)]
+    parts = parts if 0 < is_task.sum() < len(home) else [(np.arange(len(home)), 1.0)]
     return fit_kernel(inputs[home], embedding_width, kinds, targets, parts, size, seed)
 
 
