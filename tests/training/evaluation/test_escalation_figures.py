@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from pointsman.policy import Candidates
-from pointsman_training.evaluation.escalation import EscalationFigures, escalation_figures, escalation_table
+from pointsman_training.evaluation.escalation import escalation_figures
+from pointsman_training.evaluation.evaluate import Choice, Inputs, evaluate
+from pointsman_training.evaluation.report import EscalationFigures
+from pointsman_training.evaluation.tables import tables
 
 CHANCE = np.array([[0.4, 0.8], [0.9, 0.95], [0.3, 0.5]], dtype=np.float32)
 COST_NANOUSD = np.array([[1_000, 500_000]] * 3)
@@ -26,8 +29,8 @@ def test_each_threshold_is_worked_by_hand(figures):
     assert high.dial_quality == pytest.approx(2 / 3)
 
 
-def test_the_table_has_a_row_for_each_threshold(figures):
-    table = escalation_table(figures)
-    assert [row[0] for row in table.rows] == ["off", "0.7", "0.45"]
-    assert table.rows[1] == ("0.7", "33.3%", "0.6667", "0.1673", "0.6667")
+def test_the_report_has_a_row_for_each_threshold(trained, world):
+    report = evaluate(Inputs(trained, [world.outcomes], world.prices), Choice())
+    table = next(table for table in tables(report) if table.title.startswith("Escalation"))
+    assert [row[0] for row in table.rows] == ["off", "0.5", "0.6", "0.7", "0.8", "0.9"]
     assert {len(row) for row in table.rows} == {len(table.heads)}

@@ -1,7 +1,6 @@
 """What escalation before the call costs and gains, threshold by threshold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -9,25 +8,11 @@ import numpy as np
 from pointsman.policy import Candidates, escalated
 from pointsman.policy.strategies import cost_utility
 from pointsman.policy.targets import best_models
-from pointsman_training.evaluation.tables import Table
+from pointsman_training.evaluation.report import EscalationFigures
 from pointsman_training.metrics import LAMBDAS, Doubles
 from pointsman_training.network import Integers
 
 THRESHOLDS: Final = (None, 0.5, 0.6, 0.7, 0.8, 0.9)
-
-
-@dataclass(frozen=True)
-class EscalationFigures:
-    """One threshold (None: off): the share that escalates, mean quality, mean real cost in USD.
-
-    `dial_quality` is the quality that the dial alone reaches for no more money, without escalation.
-    """
-
-    threshold: float | None
-    share: float
-    quality: float
-    cost_usd: float
-    dial_quality: float
 
 
 def escalation_figures(
@@ -59,19 +44,3 @@ def escalation_figures(
             )
         )
     return tuple(figures)
-
-
-def escalation_table(figures: Sequence[EscalationFigures]) -> Table:
-    """Return the figures as a table of the report."""
-    rows = tuple(
-        (
-            "off" if row.threshold is None else f"{row.threshold:g}",
-            f"{row.share:.1%}",
-            f"{row.quality:.4f}",
-            f"{1000 * row.cost_usd:.4f}",
-            f"{row.dial_quality:.4f}",
-        )
-        for row in figures
-    )
-    heads = ("threshold", "escalated", "quality", "USD per 1,000 tasks", "quality of the dial alone for no more")
-    return Table("Escalation before the call, at the bundle's dial", heads, rows, texts=1)

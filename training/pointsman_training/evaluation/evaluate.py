@@ -14,6 +14,7 @@ from pointsman.prediction.predictor import Depth
 from pointsman_training.evaluation.baselines import Baseline, Examples
 from pointsman_training.evaluation.bootstrap import FEWEST_DRAWS
 from pointsman_training.evaluation.complexity import against_labels, against_outcomes
+from pointsman_training.evaluation.escalation import escalation_figures
 from pointsman_training.evaluation.figures import compare, line, model_figures, prediction, router_figures
 from pointsman_training.evaluation.peers import NO_TEXTS, Peer, installed_peers, peer_baselines, peer_complexity
 from pointsman_training.evaluation.reading import features_of, read_features
@@ -35,6 +36,7 @@ from pointsman_training.evaluation.trial import Trial, cheapest_beside, routes
 from pointsman_training.metrics import Doubles
 from pointsman_training.outcomes import Outcomes, read_outcomes
 from pointsman_training.prices import read_prices
+from pointsman_training.promise import Predicted
 from pointsman_training.tasks import read_tasks
 
 SPLIT_CHOICES: Final = ("dev", "train", ALL)
@@ -117,6 +119,12 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
         lines=tuple(map(line, routers)),
         slices=slices(trial, bundle.manifest.trade_usd),
         policy=default_policy(trial, bundle.manifest.trade_usd),
+        escalation=escalation_figures(
+            Predicted(trial.chance, trial.expected_costs).candidates(),
+            trial.scores,
+            trial.costs,
+            bundle.manifest.trade_usd,
+        ),
         complexity=(
             *against_outcomes(outcomes, selection.measured, trial.reading.complexity),
             *_complexity(bundle, inputs, choice.profile, peers),

@@ -186,6 +186,20 @@ class SourceFigures:
 
 
 @dataclass(frozen=True)
+class EscalationFigures:
+    """One threshold (None: off): the share that escalates, mean quality, mean real cost in USD.
+
+    `dial_quality` is the quality that the dial alone reaches for no more money, without escalation.
+    """
+
+    threshold: float | None
+    share: float
+    quality: float
+    cost_usd: float
+    dial_quality: float
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything; Pointsman is the first of `routers`."""
 
@@ -199,6 +213,7 @@ class Report:
     lines: tuple[Line, ...]
     slices: tuple[Slice, ...]
     policy: DefaultPolicy
+    escalation: tuple[EscalationFigures, ...]
     complexity: tuple[Confusion, ...]
     sources: tuple[SourceFigures, ...]
     standing: Standing

@@ -34,6 +34,7 @@ def tables(report: Report) -> tuple[Table, ...]:
     return (
         _routing(report), _pools(report), _differences(report), _standing(report), _prediction(report),
         _models(report), _reliability(report), _slices(report), _policy(report),
+        _escalation(report),
         *([_sources(report)] if report.sources else []), *map(_confusion, report.complexity),
     )  # fmt: skip
 
@@ -180,3 +181,18 @@ def _confusion(confusion: Confusion) -> Table:
             for label, row in zip(confusion.labels, confusion.mass, strict=True)
         ),
     )
+
+
+def _escalation(report: Report) -> Table:
+    rows = tuple(
+        (
+            "off" if row.threshold is None else f"{row.threshold:g}",
+            f"{row.share:.1%}",
+            f"{row.quality:.4f}",
+            f"{1000 * row.cost_usd:.4f}",
+            f"{row.dial_quality:.4f}",
+        )
+        for row in report.escalation
+    )
+    heads = ("threshold", "escalated", "quality", "USD per 1,000 tasks", "quality of the dial alone for no more")
+    return Table("Escalation before the call, at the bundle's dial", heads, rows, texts=1)
