@@ -4,7 +4,7 @@ from scipy.special import expit, softmax
 
 from pointsman_training.ability import Abilities, Lengths
 from pointsman_training.heads import Outputs, leading_demands
-from pointsman_training.stack import fit_complexity, fit_lengths, fit_quality
+from pointsman_training.stack import _fit_column, fit_complexity, fit_lengths, fit_quality
 
 COLUMNS = (("x", "a"), ("x", "b"), ("y", "c"))
 REFERENCE = {"a": 0, "b": 1, "c": 2}
@@ -141,3 +141,18 @@ def test_overconfident_complexity_is_calibrated():
     sure = chance.max(axis=1)
     for part in np.array_split(np.argsort(sure), 5):
         assert sure[part].mean() == pytest.approx((chance.argmax(axis=1) == labels)[part].mean(), abs=0.06)
+
+
+def test_a_model_that_did_part_of_the_main_source_is_judged_by_all_its_sources_alike():
+    rng = np.random.default_rng(10)
+    abilities = Abilities.initial((("x", "a"), ("x", "b"), ("y", "b")), np.full((10, 3), 0.5, np.float32), K, rng)
+    _, outputs = outputs_of(rng, 400, abilities)
+    scores = (rng.random((400, 3)) < expit(abilities.logits(outputs.demand))).astype(np.float32)
+    scores[:200, 2], scores[200:, 1], scores[200:, 0] = np.nan, np.nan, np.nan
+    scores[50:200, 1] = np.nan
+    both = fit_quality(outputs, scores, abilities, {"a": 0, "b": 1}, "x").vectors[:, 1]
+    apart = [_fit_column(outputs, scores[:, column], abilities, column)[0] for column in (1, 2)]
+    np.testing.assert_allclose(both, np.mean(apart, axis=0), atol=1e-6)
+    scores[:200, 1] = scores[:200, 0]
+    covered = fit_quality(outputs, scores, abilities, {"a": 0, "b": 1}, "x").vectors[:, 1]
+    np.testing.assert_allclose(covered, _fit_column(outputs, scores[:, 1], abilities, 1)[0], atol=1e-6)
