@@ -1,6 +1,7 @@
 """Run the notebooks and write their pages to docs/notebooks, figures beside them: `make notebooks`."""
 
 import argparse
+import copy
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,12 +22,19 @@ NOTEBOOKS: Final = ROOT / "notebooks"
 PAGES: Final = ROOT / "docs" / "notebooks"
 TIMEOUT_SECONDS: Final = 600
 
-_LINK: Final = re.compile(r"(\]\(\d\d-[\w-]+)\.ipynb\)")
+_LINKS: Final = (
+    (re.compile(r"(\]\(\d\d-[\w-]+)\.ipynb\)"), r"\1.md)"),
+    (re.compile(r"\]\(\.\./(?!docs/)"), "](../../"),
+    (re.compile(r"\]\(\.\./docs/"), "](../"),
+)
+"""Links of a notebook in notebooks/, as its page in docs/notebooks/ must have them."""
+
 _KERNEL: Final = (
+    "--IPKernelApp.log_level=40",
     "--InlineBackend.figure_formats={'svg'}",
     "--InlineBackend.print_figure_kwargs={'bbox_inches': 'tight', 'metadata': {'Date': None}}",
 )
-"""Figures of the kernel are SVG files without a date, so that the same figures are the same files."""
+"""Errors only are logged; figures are SVG without a date, so that the same figures are the same files."""
 
 
 def notebooks() -> list[Path]:
@@ -60,15 +68,20 @@ def page_of(notebook: NotebookNode, name: str) -> tuple[str, dict[str, bytes]]:
     config = Config({"NbConvertBase": {"display_data_priority": ["image/svg+xml", "text/markdown", "text/plain"]}})
     exporter = MarkdownExporter(config=config)
     resources = {"unique_key": name, "output_files_dir": "figures"}
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        cell.source = linked(cell.source) if cell.cell_type == "markdown" else cell.source
     body, resources = exporter.from_notebook_node(notebook, resources)
     figures = {Path(file).name: content for file, content in resources["outputs"].items()}
     note = f"<!-- Made from notebooks/{name}.ipynb by `make notebooks`; change it there. -->\n\n"
-    return note + linked(body).strip(), figures
+    return note + body.strip(), figures
 
 
 def linked(text: str) -> str:
-    """Return Markdown whose links between notebooks lead to their pages."""
-    return _LINK.sub(r"\1.md)", text)
+    """Return Markdown of a notebook with the links that its page needs: to other pages, and to files of the project."""
+    for pattern, replacement in _LINKS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def sources(notebook: NotebookNode) -> Iterator[str]:
