@@ -10,7 +10,7 @@ from typing import Final
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbconvert import MarkdownExporter
 from nbformat import NotebookNode
 from traitlets.config import Config
@@ -20,7 +20,7 @@ from pointsman.cli.files import write_whole
 ROOT: Final = Path(__file__).resolve().parents[1]
 NOTEBOOKS: Final = ROOT / "notebooks"
 PAGES: Final = ROOT / "docs" / "notebooks"
-TIMEOUT_SECONDS: Final = 600
+TIMEOUT_SECONDS: Final = 1_800
 
 _LINKS: Final = (
     (re.compile(r"(\]\(\d\d-[\w-]+)\.ipynb\)"), r"\1.md)"),
@@ -52,6 +52,7 @@ def run_notebook(notebook: NotebookNode, timeout_seconds: int = TIMEOUT_SECONDS)
 
     Raises:
         CellExecutionError: a cell raised; the message has it and its traceback.
+        CellTimeoutError: a cell took longer than `timeout_seconds`.
     """
     client = NotebookClient(
         notebook,
@@ -117,7 +118,7 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         try:
             write_page(known[name])
-        except CellExecutionError as error:
+        except (CellExecutionError, CellTimeoutError) as error:
             sys.stderr.write(f"{name}: {error}\n")
             return 1
     return 0
