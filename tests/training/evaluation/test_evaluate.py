@@ -9,7 +9,7 @@ from pointsman.errors import InvalidInput, InvalidOutcomes, UnknownModel
 from pointsman.prediction import Predictor, read_bundle
 from pointsman_training.cli import evaluate as verb
 from pointsman_training.evaluation.complexity import against_labels
-from pointsman_training.evaluation.evaluate import Choice, Inputs, evaluate, unseen
+from pointsman_training.evaluation.evaluate import Choice, Inputs, evaluate, trial_on, unseen
 from pointsman_training.evaluation.reading import read_features
 from pointsman_training.evaluation.render import page_of
 from pointsman_training.tasks import read_tasks
@@ -50,6 +50,15 @@ def test_the_report_has_every_router_on_the_same_rows(report):
     assert by_name["oracle"].gap_to_oracle == 0
     assert by_name["oracle"].ogc == 1
     assert all(router.aiq_true <= by_name["oracle"].aiq_true + 1e-9 for router in report.routers)
+
+
+def test_the_trial_has_the_rows_that_the_report_is_made_of(files, report):
+    trial = trial_on(files, Choice())
+    assert trial.models == report.setup.models
+    assert len(trial.scores) == report.setup.prompts
+    assert trial.models[trial.reference] == report.setup.reference
+    assert trial.scores.mean(axis=0).tolist() == pytest.approx([model.quality for model in report.models])
+    assert trial.costs.mean(axis=0).tolist() == pytest.approx([model.cost_usd for model in report.models])
 
 
 def test_the_first_value_of_every_interval_is_the_figure_itself(report):

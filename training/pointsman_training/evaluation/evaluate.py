@@ -75,10 +75,7 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
     Raises:
         PointsmanError: inputs can't be read, or the choice doesn't fit them; the message says how.
     """
-    bundle, outcomes = read_bundle(inputs.bundle), read_outcomes(inputs.outcomes)
-    source = main_source(bundle.manifest, outcomes, choice.source)
-    fleet = fleet_of(bundle.manifest, outcomes, read_prices(inputs.prices), source, choice.models)
-    selection = select(outcomes, fleet, source, choice.split)
+    bundle, outcomes, fleet, selection = _opened(inputs, choice)
     trial, train, without_tokens = trial_of(bundle, outcomes, fleet, selection, choice)
     peers, absence = installed_peers()
 
@@ -92,7 +89,7 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
         setup=Setup(
             bundle=bundle.digest,
             profile=choice.profile,
-            source=source,
+            source=selection.source,
             split=choice.split,
             prompts=len(selection.measured),
             groups=len(set(trial.examples.groups.tolist())),
@@ -133,6 +130,22 @@ def evaluate(inputs: Inputs, choice: Choice, draws: int = FEWEST_DRAWS, seed: in
         standing=standing,
         differences=differences,
     )
+
+
+def trial_on(inputs: Inputs, choice: Choice) -> Trial:
+    """Return the rows that `evaluate` measures on as arrays: chances, scores and costs, prompt by prompt.
+
+    Raises:
+        PointsmanError: inputs can't be read, or the choice doesn't fit them; the message says how.
+    """
+    return trial_of(*_opened(inputs, choice), choice)[0]
+
+
+def _opened(inputs: Inputs, choice: Choice) -> tuple[Bundle, Outcomes, Fleet, Selection]:
+    bundle, outcomes = read_bundle(inputs.bundle), read_outcomes(inputs.outcomes)
+    source = main_source(bundle.manifest, outcomes, choice.source)
+    fleet = fleet_of(bundle.manifest, outcomes, read_prices(inputs.prices), source, choice.models)
+    return bundle, outcomes, fleet, select(outcomes, fleet, source, choice.split)
 
 
 def _peers(peers: Sequence[Peer], outcomes: Outcomes, selection: Selection, train: Examples) -> Iterable[Baseline]:
