@@ -119,13 +119,14 @@ def test_rows_a_bundle_learned_from_are_refused_and_may_be_allowed(trained, cham
     assert gate(inputs, allowed).verdict.checks[4].status == "waived"
 
 
-def test_a_bundle_with_a_constant_is_measured_as_the_constant_it_serves(trained, changed, world):
+def test_a_bundle_with_a_constant_is_measured_as_the_constant_it_serves_at_its_own_dial(trained, changed, world):
     model = "gpt-4o-mini"
     constant = changed("constant", constant=model)
     found = gate(Inputs(constant, changed("other", scale=0.5, constant=model), [world.outcomes], world.prices), Terms())
     champion = found.verdict.claims[0]
-    assert (champion.gain.value, champion.quality.value, champion.cost_usd.value) == (0, 0, 0)
-    assert "The bundles are equal" in found.verdict.checks[0].finding
+    assert (champion.quality.value, champion.cost_usd.value) == (0, 0)
+    plain = gate(Inputs(constant, changed("free", scale=0.5), [world.outcomes], world.prices), Terms())
+    assert plain.verdict.claims[0].gain.value == champion.gain.value
 
 
 def test_sources_are_pooled_by_model_and_stay_known_as_slices_and_contributors(trained, champion, world, outcomes):

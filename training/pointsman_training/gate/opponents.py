@@ -20,17 +20,23 @@ _FOLDS: Final = 3
 
 
 def bundle_served(trial: Trial, manifest: Manifest, dials: Doubles) -> Served:
-    """Return what a bundle serves: the choices of its chances, or always its constant where it has one."""
+    """Return what a bundle serves: the choices of its chances, at its own dial its constant where it has one."""
+    choices = _choices(trial, trial.chance, manifest.trade_usd, dials)
     if manifest.constant in trial.models:
-        place = trial.models.index(manifest.constant)
-        return fixed(trial, place, np.full(len(dials), place))
-    return routed(trial, trial.chance, manifest.trade_usd, dials)
+        choices[:, 0] = trial.models.index(manifest.constant)
+    return _paid(trial, choices)
 
 
 def routed(trial: Trial, chance: npt.NDArray[np.floating[Any]], trade_usd: float, dials: Doubles) -> Served:
     """Return what choosing by these chances (n, m) and the trial's expected costs scores and costs."""
-    choices = [chosen(chance, trial.expected_costs, 1 / dial) for dial in (trade_usd, *dials)]
-    return _paid(trial, np.stack(choices, axis=1))
+    return _paid(trial, _choices(trial, chance, trade_usd, dials))
+
+
+def _choices(
+    trial: Trial, chance: npt.NDArray[np.floating[Any]], trade_usd: float, dials: Doubles
+) -> npt.NDArray[np.intp]:
+    """Return the chosen models at the bundle's dial, then at each dial, (n, 1 + k)."""
+    return np.stack([chosen(chance, trial.expected_costs, 1 / dial) for dial in (trade_usd, *dials)], axis=1)
 
 
 def fixed(trial: Trial, place: int, by_dial: Integers) -> Served:
