@@ -17,14 +17,14 @@ from pointsman.cli.options import add_router_options, check_models, load_router
 from pointsman.cli.progress import chunks
 from pointsman.cli.promising import PromiseTally
 from pointsman.cli.saving import saving_words
-from pointsman.errors import NoEligibleModel, UnknownModel
+from pointsman.errors import UnknownModel
 from pointsman.money import format_usd
 from pointsman.task_json import task_from_dict
 from pointsman.types import Decision, Task
 
 if TYPE_CHECKING:
     from pointsman.registry import Fleet
-    from pointsman.router import Router
+    from pointsman.router import Result, Router
 
 
 @dataclass
@@ -40,9 +40,9 @@ class Tally:
     escalated: int = 0
     promises: PromiseTally = field(default_factory=PromiseTally)
 
-    def add(self, result: Decision | NoEligibleModel) -> None:
+    def add(self, result: "Result") -> None:
         """Count one result."""
-        if isinstance(result, NoEligibleModel):
+        if not isinstance(result, Decision):
             self.refusals[result.code] += 1
             return
         self.decided += 1
@@ -99,8 +99,8 @@ def _decision_lines(router: "Router", tasks: list[Task], tally: Tally) -> Iterat
             yield _line(task, result)
 
 
-def _line(task: Task, result: Decision | NoEligibleModel) -> bytes:
-    if isinstance(result, NoEligibleModel):
+def _line(task: Task, result: "Result") -> bytes:
+    if not isinstance(result, Decision):
         return msgspec.json.encode({"task_id": task.id, "error": {"code": result.code, "message": result.message}})
     return msgspec.json.encode(result.to_dict())
 

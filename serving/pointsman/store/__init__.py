@@ -13,4 +13,13 @@ from pointsman.store.opening import open_ledger, upgrade
 from pointsman.store.outcomes import StoredAlerts, StoredOutcomes
 from pointsman.store.writer import Writing
 
-__all__ = ["LimitChange", "StoreLedger", "StoredAlerts", "StoredLimits", "StoredOutcomes", "Writing", "open_ledger", "upgrade"]
+__all__ = [
+    "LimitChange",
+    "StoreLedger",
+    "StoredAlerts",
+    "StoredLimits",
+    "StoredOutcomes",
+    "Writing",
+    "open_ledger",
+    "upgrade",
+]

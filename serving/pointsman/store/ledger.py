@@ -10,7 +10,7 @@ from pointsman.budget import Amount, Entry, Event, Freeze, Hold, HoldRequest, Li
 from pointsman.budget.books import HoldRow, microseconds
 from pointsman.budget.operations import Correct, Heartbeat, Operation, Presume, Reserve, Resume, Settle, Stop, Void
 from pointsman.budget.windows import Window, utc
-from pointsman.errors import LedgerUnavailable, PointsmanError
+from pointsman.errors import LedgerError, LedgerUnavailable
 from pointsman.store.database import Database
 from pointsman.store.limits import StoredLimits
 from pointsman.store.outcomes import StoredAlerts, StoredOutcomes
@@ -48,14 +48,14 @@ class StoreLedger:
         """Hold the amount in every scope, or in none."""
         return self._hold(Reserve(request, tuple(limits)))
 
-    def reserve_many(self, asked: Sequence[tuple[HoldRequest, Sequence[Limit]]]) -> list[Hold | PointsmanError]:
+    def reserve_many(self, asked: Sequence[tuple[HoldRequest, Sequence[Limit]]]) -> list[Hold | LedgerError]:
         """Return for each request its hold, or the refusal; those that wait together become one commit.
 
         Raises:
             InvalidBudget: a request that can't be made at all; nothing of any was done.
         """
         operations = [Reserve(request, tuple(limits)) for request, limits in asked]
-        answers: list[Hold | PointsmanError] = []
+        answers: list[Hold | LedgerError] = []
         for first in range(0, len(operations), _TOGETHER):
             futures = [self._try_submit(operation) for operation in operations[first : first + _TOGETHER]]
             answers += [self._hold_or_refusal(future) for future in futures]
@@ -159,10 +159,10 @@ class StoreLedger:
             refused.set_exception(error)
             return refused
 
-    def _hold_or_refusal(self, future: "Future[Any]") -> Hold | PointsmanError:
+    def _hold_or_refusal(self, future: "Future[Any]") -> Hold | LedgerError:
         try:
             row: HoldRow = self._result(future)
-        except PointsmanError as refusal:
+        except LedgerError as refusal:
             return refusal
         return row.to_hold()
 

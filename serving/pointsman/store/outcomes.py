@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, Table, select
 
@@ -11,7 +12,7 @@ from pointsman.budget.windows import utc
 from pointsman.store.database import Database
 from pointsman.store.tables import ALERTS, OUTCOMES
 
-AT_ONCE = 1000
+AT_ONCE: Final = 1000
 
 
 class StoredOutcomes:
@@ -23,8 +24,8 @@ class StoredOutcomes:
 
     def add(self, decision_id: str, digest: str, body: str, *, tenant: str = "default") -> bool:
         """Keep a report; return False where the same one (by its digest) is kept already."""
-        row = {"tenant": tenant, "decision_id": decision_id, "digest": digest, "body": body}
-        row |= {"at_us": microseconds(utc(self._clock()))}  # type: ignore[dict-item]
+        row: dict[str, object] = {"tenant": tenant, "decision_id": decision_id, "digest": digest, "body": body}
+        row |= {"at_us": microseconds(utc(self._clock()))}
         return self._database.administer(lambda connection: _added(connection, OUTCOMES, row))
 
     def bodies(self, decision_id: str, *, tenant: str = "default") -> list[str]:
