@@ -5,5 +5,6 @@ from pointsman.treasury.opening import open_treasury
 from pointsman.treasury.settling import Settlement
 from pointsman.treasury.standing import Standing
 from pointsman.treasury.treasury import Treasury
+from pointsman.treasury.watching import Watch
 
-__all__ = ["Ask", "Choice", "Holding", "Settlement", "Standing", "Treasury", "open_treasury"]
+__all__ = ["Ask", "Choice", "Holding", "Settlement", "Standing", "Treasury", "Watch", "open_treasury"]

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import msgspec
 
-from pointsman.budget import Amount, Hold, HoldRequest, Limit
+from pointsman.budget import Amount, Hold, HoldRequest, Limit, Scope, Window
 from pointsman.budget.books import hold_id_of
 from pointsman.budget.ending import LONGEST_HOLD
 from pointsman.budget.exposure import Attempt, exposure
@@ -151,6 +151,19 @@ class Treasury:
         changed = self.ledger.limits.put(limit, changed_by=changed_by, tenant=self.tenant)
         self.standing.forget()
         return changed
+
+    def take_back(self, scope: Scope, window: Window, *, changed_by: str) -> bool:
+        """Take back a limit that was set while running; return whether there was one."""
+        changed = self.ledger.limits.remove(scope, window, changed_by=changed_by, tenant=self.tenant)
+        self.standing.forget()
+        return changed
+
+    def expire(self) -> int:
+        """Presume the holds that nobody reported on in time; return how many."""
+        count = self.ledger.expire()
+        if count:
+            self.standing.forget()
+        return count
 
     def close(self) -> None:
         """Let go of the ledger."""

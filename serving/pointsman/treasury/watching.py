@@ -1,0 +1,84 @@
+"""What has to be done besides answering: expire holds, learn from the traffic, tell alerts."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from pointsman.budget.alerts import Alert, forecast_alert, freeze_alert, threshold_alerts
+from pointsman.budget.limits import Limit
+from pointsman.errors import LedgerUnavailable
+from pointsman.treasury.overview import BudgetLine, budgets, forecasts, shared_lines
+from pointsman.treasury.treasury import Treasury
+
+EXPIRE_EVERY: Final = timedelta(seconds=2)
+LOOK_EVERY: Final = timedelta(seconds=10)
+LEARN_EVERY: Final = timedelta(minutes=1)
+FORESEE_EVERY: Final = timedelta(minutes=10)
+_LOG: Final = logging.getLogger("pointsman.budget")
+
+Tell = Callable[[Alert], None]
+
+
+class Watch:
+    """Does what is due of one treasury, off the path of requests; `tell` gets each alert once, whoever watches too."""
+
+    def __init__(self, treasury: Treasury, tell: Tell | None = None) -> None:
+        self._treasury = treasury
+        self._tell = tell
+        self._done: dict[str, datetime] = {}
+
+    def tick(self) -> int:
+        """Do what is due, and return how many holds were presumed; a ledger that can't be used is logged, no more."""
+        now, presumed = self._treasury.clock(), 0
+        try:
+            if self._is_due("expire", EXPIRE_EVERY, now):
+                presumed = self._treasury.expire()
+            if self._is_due("learn", LEARN_EVERY, now):
+                self._treasury.pacers.learn(self._treasury.ledger, now, self._treasury.tenant)
+            if self._is_due("look", LOOK_EVERY, now):
+                self._look(now)
+        except LedgerUnavailable as error:
+            _LOG.error("%s", error.message)
+        return presumed
+
+    def _is_due(self, what: str, every: timedelta, now: datetime) -> bool:
+        last = self._done.get(what)
+        if last is not None and timedelta() <= now - last < every:
+            return False
+        self._done[what] = now
+        return True
+
+    def _look(self, now: datetime) -> None:
+        lines = budgets(self._treasury)
+        alerts = [alert for line in lines for alert in self._of(line, now)]
+        if self._is_due("foresee", FORESEE_EVERY, now):
+            alerts += self._foreseen(shared_lines(lines), now)
+        for alert in alerts:
+            if self._treasury.ledger.alerts.claim(alert):
+                _LOG.warning("%s", alert.words)
+                if self._tell is not None:
+                    self._tell(alert)
+
+    def _of(self, line: BudgetLine, now: datetime) -> list[Alert]:
+        tenant, thresholds = self._treasury.tenant, self._treasury.rules.alert_percents
+        return threshold_alerts(
+            line.as_limit, 0, line.posted + line.held, now, tenant=tenant, thresholds=thresholds
+        ) + self._stopped(line.as_limit, line)
+
+    def _stopped(self, limit: Limit, line: BudgetLine) -> list[Alert]:
+        used, tenant = line.posted + line.held, self._treasury.tenant
+        return [
+            freeze_alert(limit, used, freeze.reason, freeze.since, tenant=tenant)
+            for freeze in (self._treasury.ledger.freezes() if line.frozen else [])
+            if freeze.scope == limit.scope
+        ]
+
+    def _foreseen(self, lines: list[BudgetLine], now: datetime) -> list[Alert]:
+        places = {(line.scope, line.window): line for line in lines if line.unit == "nanousd"}
+        found = forecasts(self._treasury, places.values())
+        alerts = (
+            forecast_alert(places[one.scope, one.window].as_limit, one.forecast, now, tenant=self._treasury.tenant)
+            for one in found
+        )
+        return [alert for alert in alerts if alert is not None]
