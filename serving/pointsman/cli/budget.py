@@ -87,7 +87,7 @@ def _show(treasury: "Treasury", args: argparse.Namespace) -> int:
         lines = effective(treasury, {scope.kind: scope.name})
     else:
         lines = [line for line in budgets(treasury) if line.scope == str(scope)]
-    _print_lines(lines, args.json)
+    _print_lines(lines, args.json, has_rules=True)
     return 0
 
 
@@ -172,19 +172,23 @@ _VERBS: Final[dict[str, Callable[["Treasury", argparse.Namespace], int]]] = {
 }
 
 
-def _print_lines(lines: list["BudgetLine"], is_json: bool) -> None:
+def _print_lines(lines: list["BudgetLine"], is_json: bool, *, has_rules: bool = False) -> None:
     if is_json:
         _print_json(lines)
         return
     amounts = [Column(name, justify="right") for name in ("limit", "posted", "held", "left")]
-    table = Table("scope", "window", *amounts, "turns (UTC)", Column("rule", overflow="fold"), box=box.SIMPLE_HEAD)
+    table = Table(Column("scope", overflow="fold"), "window", *amounts, "turns (UTC)", box=box.SIMPLE_HEAD)
     for line in lines:
         unit = line.as_limit.unit
         counts = (format_quantity(count, unit) for count in (line.limit, line.posted, line.held, line.remaining))
-        turns = f"{line.window_end:%Y-%m-%d %H:%M}" if line.window_end else "never"
-        rule = line.reason + (f" (stopped: {line.frozen})" if line.frozen else "")
-        table.add_row(Text(line.scope), line.window, *counts, turns, Text(rule))
+        turns = f"{line.window_end:%m-%d %H:%M}" if line.window_end else "never"
+        table.add_row(Text(line.scope), line.window, *counts, turns)
     Console().print(table)
+    for line in lines:
+        if has_rules:
+            sys.stdout.write(f"{line.scope} per {line.window}: {line.reason}.\n")
+    for scope, why in {line.scope: line.frozen for line in lines if line.frozen}.items():
+        sys.stdout.write(f"{scope} is stopped: {why}\n")
 
 
 def _print_json(data: object) -> None:
