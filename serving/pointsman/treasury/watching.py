@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pointsman.budget.alerts import Alert, forecast_alert, freeze_alert, threshold_alerts
-from pointsman.budget.limits import Limit
 from pointsman.errors import LedgerUnavailable
 from pointsman.treasury.overview import BudgetLine, budgets, forecasts, shared_lines
 from pointsman.treasury.treasury import Treasury
@@ -51,23 +50,27 @@ class Watch:
 
     def _look(self, now: datetime) -> None:
         lines = budgets(self._treasury)
-        alerts = [alert for line in lines for alert in self._of(line, now)]
+        for line in lines:
+            self._tell_last(self._passed(line, now))
+            self._tell_last(self._stopped(line))
         if self._is_due("foresee", FORESEE_EVERY, now):
-            alerts += self._foreseen(shared_lines(lines), now)
-        for alert in alerts:
-            if self._treasury.ledger.alerts.claim(alert):
-                _LOG.warning("%s", alert.words)
-                if self._tell is not None:
-                    self._tell(alert)
+            for alert in self._foreseen(shared_lines(lines), now):
+                self._tell_last([alert])
 
-    def _of(self, line: BudgetLine, now: datetime) -> list[Alert]:
+    def _tell_last(self, alerts: list[Alert]) -> None:
+        """Keep all of the alerts, and tell the last of those that weren't kept before: it includes the others."""
+        fresh = [alert for alert in alerts if self._treasury.ledger.alerts.claim(alert)]
+        if fresh:
+            _LOG.warning("%s", fresh[-1].words)
+            if self._tell is not None:
+                self._tell(fresh[-1])
+
+    def _passed(self, line: BudgetLine, now: datetime) -> list[Alert]:
         tenant, thresholds = self._treasury.tenant, self._treasury.rules.alert_percents
-        return threshold_alerts(
-            line.as_limit, 0, line.posted + line.held, now, tenant=tenant, thresholds=thresholds
-        ) + self._stopped(line.as_limit, line)
+        return threshold_alerts(line.as_limit, 0, line.posted + line.held, now, tenant=tenant, thresholds=thresholds)
 
-    def _stopped(self, limit: Limit, line: BudgetLine) -> list[Alert]:
-        used, tenant = line.posted + line.held, self._treasury.tenant
+    def _stopped(self, line: BudgetLine) -> list[Alert]:
+        limit, used, tenant = line.as_limit, line.posted + line.held, self._treasury.tenant
         return [
             freeze_alert(limit, used, freeze.reason, freeze.since, tenant=tenant)
             for freeze in (self._treasury.ledger.freezes() if line.frozen else [])

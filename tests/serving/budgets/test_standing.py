@@ -133,16 +133,16 @@ def test_a_budget_that_suffices_changes_no_choice(router, paying):
 def test_alerts_are_told_once_whoever_watches(paying):
     budgeted, told = paying(daily_usd=1, tiers=False), []
     watches = [Watch(budgeted.treasury, told.append) for _ in range(2)]
-    spend(budgeted.treasury, 840_000_000, "most")
-    for _ in range(3):
+    for number, spent in enumerate((600_000_000, 370_000_000, 10_000_000)):
+        spend(budgeted.treasury, spent, f"part {number}")
         for watch in watches:
             watch.tick()
         budgeted.treasury.clock.step(seconds=11)
     assert [(alert.kind, alert.percent, alert.scope) for alert in told] == [
         ("threshold", 50, "global"),
-        ("threshold", 80, "global"),
+        ("threshold", 95, "global"),
     ]
-    assert budgeted.treasury.ledger.alerts.words() == [alert.words for alert in told]
+    assert len(budgeted.treasury.ledger.alerts.words()) == 3
 
 
 def test_a_scope_that_was_stopped_is_told_of(paying):
