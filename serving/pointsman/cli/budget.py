@@ -65,7 +65,6 @@ def run(args: argparse.Namespace) -> int:
     treasury = load_treasury(args, is_asked=True)
     assert treasury is not None
     try:
-        treasury.expire()
         return _VERBS[args.budget_verb](treasury, args)
     finally:
         treasury.close()

@@ -127,7 +127,9 @@ def load_treasury(args: argparse.Namespace, *, is_asked: bool = False) -> "Treas
             f"--hold-for is {args.hold_for:g}; expected seconds, above 0 and at most 86,400.", field="hold_for"
         )
     path = None if rules in (None, "default") else rules
-    return open_treasury(path, url or DEFAULT_URL, tenant=args.tenant, hold_for=timedelta(seconds=args.hold_for))
+    treasury = open_treasury(path, url or DEFAULT_URL, tenant=args.tenant, hold_for=timedelta(seconds=args.hold_for))
+    treasury.expire()
+    return treasury
 
 
 def _policy_parts(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The ledger on a database: writes go through the writer, reads to the tables."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -58,7 +59,8 @@ class StoreLedger:
         answers: list[Hold | LedgerError] = []
         for first in range(0, len(operations), _TOGETHER):
             futures = [self._try_submit(operation) for operation in operations[first : first + _TOGETHER]]
-            answers += [self._hold_or_refusal(future) for future in futures]
+            end = time.monotonic() + self._timeout_s  # for all of them: a database that hangs is waited for once
+            answers += [self._hold_or_refusal(future, end) for future in futures]
         return answers
 
     def settle(self, hold_id: str, bill: Amount, *, key: str, tenant: str = "default") -> Hold:
@@ -159,20 +161,20 @@ class StoreLedger:
             refused.set_exception(error)
             return refused
 
-    def _hold_or_refusal(self, future: "Future[Any]") -> Hold | LedgerError:
+    def _hold_or_refusal(self, future: "Future[Any]", end: float) -> Hold | LedgerError:
         try:
-            row: HoldRow = self._result(future)
+            row: HoldRow = self._result(future, max(end - time.monotonic(), 0.0))
         except LedgerError as refusal:
             return refusal
         return row.to_hold()
 
     def _answer(self, operation: Operation | Expire) -> Any:
         """Wait for the operation. What hasn't begun in time is taken back; what has may still be done."""
-        return self._result(self._writer.submit(operation))
+        return self._result(self._writer.submit(operation), self._timeout_s)
 
-    def _result(self, future: "Future[Any]") -> Any:
+    def _result(self, future: "Future[Any]", timeout_s: float) -> Any:
         try:
-            return future.result(self._timeout_s)
+            return future.result(timeout_s)
         except TimeoutError:
             done = "Nothing was done." if future.cancel() else "It may still be done; the same key finds out."
         raise LedgerUnavailable(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from pointsman.budget.alerts import Alert, forecast_alert, freeze_alert, threshold_alerts
+from pointsman.budget.alerts import Alert, forecast_alert, freeze_alert, threshold_alerts, unsent
 from pointsman.errors import LedgerUnavailable
 from pointsman.treasury.overview import BudgetLine, budgets, forecasts, shared_lines
 from pointsman.treasury.treasury import Treasury
@@ -26,6 +26,7 @@ class Watch:
         self._treasury = treasury
         self._tell = tell
         self._done: dict[str, datetime] = {}
+        self._known: set[str] = set()
 
     def tick(self) -> int:
         """Do what is due, and return how many holds were presumed; a ledger that can't be used is logged, no more."""
@@ -59,7 +60,9 @@ class Watch:
 
     def _tell_last(self, alerts: list[Alert]) -> None:
         """Keep all of the alerts, and tell the last of those that weren't kept before: it includes the others."""
-        fresh = [alert for alert in alerts if self._treasury.ledger.alerts.claim(alert)]
+        new = unsent(alerts, self._known)
+        fresh = [alert for alert in new if self._treasury.ledger.alerts.claim(alert)]
+        self._known.update(alert.id for alert in new)
         if fresh:
             _LOG.warning("%s", fresh[-1].words)
             if self._tell is not None:

@@ -1,5 +1,6 @@
 """Limits that are set while running, what is left of each, how money gets dearer, and what someone should hear."""
 
+import numpy as np
 import pytest
 
 from pointsman import Policy, Router, Task
@@ -194,3 +195,15 @@ def test_modes_are_accepted_as_strategies_and_turn_the_one_dial(router):
     by_type = models(strategy="task-type-optimised", trade_usd_by_type={name: 1e-6 for name in ("testing",)})
     assert by_type[0] == models(trade_usd=1e-6)[0]
     assert models(strategy="task-type-optimised") == models(trade_usd=dial)
+
+
+def test_bills_above_what_was_predicted_make_money_dearer(paying, clock):
+    as_predicted, dearer = (paying(QUALITY, daily_usd=10, tiers=False).treasury for _ in range(2))
+    quality, cost = np.tile([0.9, 0.6, 0.3], (60, 1)), np.tile([30_000_000, 3_000_000, 300_000], (60, 1))
+    multipliers = []
+    for kept, bill in ((as_predicted, 3_000_000), (dearer, 9_000_000)):
+        kept.pacers.observe(["simple"] * 60, quality, cost, clock())
+        for _ in range(200):
+            kept.pacers.billed((GLOBAL,), 3_000_000, bill)
+        multipliers.append(kept.pacers.paces(["simple"], kept.snapshot(), 100.0, clock())["simple"].multiplier)
+    assert 0 < multipliers[0] < multipliers[1]
