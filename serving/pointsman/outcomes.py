@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from typing import Final, Literal, get_args
+from typing import Final
 
 import msgspec
 
@@ -10,18 +10,16 @@ from pointsman.budget.ledger import MAX_ATTEMPT, UNBILLED, Unbilled
 from pointsman.errors import InvalidBill, InvalidInput, InvalidTask
 from pointsman.money import nanousd
 
-Judge = Literal["human", "model", "test", "user"]
-JUDGES: Final[tuple[Judge, ...]] = get_args(Judge)
-MAX_ID_CHARACTERS: Final = 255
+MAX_NAME_CHARACTERS: Final = 255
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """What happened after the decision `decision_id`.
 
-    `quality` in [0, 1] says how well it was done and `judge` who says so; `success` whether there was an answer.
-    `input_tokens` and `output_tokens` are the whole usage, `cost_usd` the provider's bill; without either the hold
-    stays open and is presumed spent at its expiry. `unbilled` says why nothing was billed ("not_sent", "refused",
-    "confirmed"), and releases the hold.
+    `quality` in [0, 1] says how well it was done and `judge` who says so ("human", a model's name); `success` whether
+    there was an answer. `input_tokens` and `output_tokens` are the whole usage, `cost_usd` the provider's bill; without
+    either the hold stays open and is presumed spent at its expiry. `unbilled` says why nothing was billed ("not_sent",
+    "refused", "confirmed"), and releases the hold.
 
     Raises:
         InvalidInput: a number out of range, a usage without its other half, nothing but the id; `field` names it.
@@ -40,14 +38,13 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         """Refuse what can't have happened."""
-        if not self.decision_id or len(self.decision_id) > MAX_ID_CHARACTERS or not self.decision_id.isprintable():
-            raise _wrong("decision_id", self.decision_id, f"1 to {MAX_ID_CHARACTERS} printable characters")
+        for name, text in (("decision_id", self.decision_id), ("judge", self.judge)):
+            if text is not None and (not text or len(text) > MAX_NAME_CHARACTERS or not text.isprintable()):
+                raise _wrong(name, text, f"1 to {MAX_NAME_CHARACTERS} printable characters")
         if self.quality is not None and not 0 <= self.quality <= 1:
             raise _wrong("quality", self.quality, "a number from 0 to 1")
         if self.latency_ms is not None and not 0 <= self.latency_ms < math.inf:
             raise _wrong("latency_ms", self.latency_ms, "milliseconds from 0")
-        if self.judge is not None and self.judge not in JUDGES:
-            raise _wrong("judge", self.judge, f"one of {', '.join(JUDGES)}")
         self._check_bill()
         if all(getattr(self, name) is None for name in self.__struct_fields__[1:]):
             raise InvalidInput(f"the outcome says nothing; expected any of {', '.join(self.__struct_fields__[1:])}.")
@@ -74,6 +71,11 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     def has_bill(self) -> bool:
         """Whether it says what was billed."""
         return self.cost_usd is not None or self.input_tokens is not None
+
+    @property
+    def ends_hold(self) -> bool:
+        """Whether it settles or releases the hold."""
+        return self.has_bill or self.unbilled is not None
 
     @property
     def cost_nanousd(self) -> int | None:

@@ -122,7 +122,8 @@ def _set(treasury: Treasury, scope_text: str, body: bytes) -> bytes:
 
 
 def _settle(router: Router, metrics: Metrics, body: bytes) -> bytes:
-    settlement = router.settle(outcome_from_dict(decode(body)))
-    if settlement.is_new and settlement.state != "open":
+    outcome = outcome_from_dict(decode(body))
+    settlement = router.settle(outcome)
+    if settlement.is_new and outcome.ends_hold:
         metrics.settled(settlement.state, settlement.billed_usd or 0.0)
     return msgspec.json.encode(settlement)

@@ -5,7 +5,7 @@ The price is that of the limit that binds most: everyone's of the day and of the
 
 import threading
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -73,18 +73,20 @@ class Pacers:
                     lane.state = settle(lane.state, predicted_nanousd, billed_nanousd)
 
     def learn(self, ledger: "StoreLedger", now: datetime, tenant: str) -> None:
-        """Read what the traffic of the last weeks was like.
+        """Read what the traffic of the last weeks was like: at first all of it, later what came since.
 
         Raises:
             LedgerUnavailable: it can't be read.
         """
-        for scope in list(self._lanes):
-            counts = ledger.traffic(scope, now - HISTORY, tenant=tenant)
-            profile = fit_profile([HourTotal(count.hour, count.tasks) for count in counts], now)
+        first = int((now - HISTORY).timestamp()) // 3600
+        for scope, lane in list(self._lanes.items()):
+            known = {hour: tasks for hour, tasks in lane.hours.items() if hour >= first}
+            since = max(known, default=first)  # the last hour may have been going on
+            counts = ledger.traffic(scope, datetime.fromtimestamp(3600 * since, UTC), tenant=tenant)
+            known |= {count.hour: count.tasks for count in counts}
+            profile = fit_profile([HourTotal(hour, tasks) for hour, tasks in known.items()], now)
             with self._lock:
-                lane = self._lanes[scope]
-                lane.profile, lane.since_read = profile, 0
-                lane.hours = {count.hour: count.tasks for count in counts}
+                lane.profile, lane.hours, lane.since_read = profile, known, 0
 
     def paces(self, tiers: Iterable[str], snapshot: Snapshot, trade_usd: float, now: datetime) -> Mapping[str, Pace]:
         """Return for each tier how to choose, those left out that no limit changes; `trade_usd` is the dial."""

@@ -1,7 +1,8 @@
 """What has to be done besides answering: expire holds, learn from the traffic, tell alerts."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,6 +20,15 @@ _LOG: Final = logging.getLogger("pointsman.budget")
 Tell = Callable[[Alert], None]
 
 
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Log that the ledger can't be used, and go on: the next round tries again."""
+    try:
+        yield
+    except LedgerUnavailable as error:
+        _LOG.error("%s", error.message)
+
+
 class Watch:
     """Does what is due of one treasury, off the path of requests; `tell` gets each alert once, whoever watches too."""
 
@@ -31,15 +41,15 @@ class Watch:
     def tick(self) -> int:
         """Do what is due, and return how many holds were presumed; a ledger that can't be used is logged, no more."""
         now, presumed = self._treasury.clock(), 0
-        try:
-            if self._is_due("expire", EXPIRE_EVERY, now):
+        if self._is_due("expire", EXPIRE_EVERY, now):
+            with _logged():
                 presumed = self._treasury.expire()
-            if self._is_due("learn", LEARN_EVERY, now):
+        if self._is_due("learn", LEARN_EVERY, now):
+            with _logged():
                 self._treasury.pacers.learn(self._treasury.ledger, now, self._treasury.tenant)
-            if self._is_due("look", LOOK_EVERY, now):
+        if self._is_due("look", LOOK_EVERY, now):
+            with _logged():
                 self._look(now)
-        except LedgerUnavailable as error:
-            _LOG.error("%s", error.message)
         return presumed
 
     def _is_due(self, what: str, every: timedelta, now: datetime) -> bool:

@@ -110,7 +110,7 @@ def test_a_settled_hold_makes_room_for_others(paying):
         ({"quality": 1.5}, InvalidInput, "quality is 1.5; expected a number from 0 to 1"),
         ({"quality": math.nan}, InvalidInput, "quality is nan"),
         ({"latency_ms": -1}, InvalidInput, "latency_ms is -1"),
-        ({"judge": "nobody"}, InvalidInput, "judge is 'nobody'; expected one of human, model, test, user"),
+        ({"judge": ""}, InvalidInput, "judge is ''; expected 1 to 255 printable characters"),
         ({}, InvalidInput, "the outcome says nothing"),
         ({"decision_id": "another", "cost_usd": 0.1}, UnknownHold, "no decision that held money has the id 'another'"),
         ({"decision_id": "", "cost_usd": 0.1}, InvalidInput, "decision_id is ''"),
