@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pointsman.errors import PointsmanError
+    from pointsman.outcomes import Outcome
     from pointsman.policy import Policy, Weights
     from pointsman.registry import Fleet, load_fleet
     from pointsman.router import Router
     from pointsman.spending import SpendPlan, plan_spend
+    from pointsman.treasury import Treasury, open_treasury
     from pointsman.types import Candidate, Complexity, Constraints, Decision, Task
 
 __all__ = [
@@ -17,13 +19,16 @@ __all__ = [
     "Constraints",
     "Decision",
     "Fleet",
+    "Outcome",
     "PointsmanError",
     "Policy",
     "Router",
     "SpendPlan",
     "Task",
+    "Treasury",
     "Weights",
     "load_fleet",
+    "open_treasury",
     "plan_spend",
 ]
 __version__ = "0.1.0"
@@ -35,7 +40,10 @@ _HOMES: Final = {
     "Fleet": "registry",
     "load_fleet": "registry",
     "Router": "router",
+    "Outcome": "outcomes",
     "SpendPlan": "spending",
+    "Treasury": "treasury",
+    "open_treasury": "treasury",
     "plan_spend": "spending",
     "Candidate": "types",
     "Complexity": "types",

@@ -1,4 +1,4 @@
-"""The composition: Task → Reading → Candidates → Decision."""
+"""The composition: Task → Reading → Candidates → hold → Decision."""
 
 import os
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pointsman.considered import Columns, Considered
-from pointsman.errors import BudgetTooSmall, InvalidInput, InvalidTask, NoEligibleModel
+from pointsman.errors import InvalidInput, InvalidTask, LedgerError, NoEligibleModel, PointsmanError
 from pointsman.fleet_table import CHARACTERS_PER_TOKEN, fleet_table
-from pointsman.money import format_usd
+from pointsman.outcomes import Outcome
 from pointsman.policy import (
     STRATEGIES,
     Candidates,
@@ -20,7 +20,6 @@ from pointsman.policy import (
     constant_first,
     constant_words,
     escalated,
-    exclusions,
     is_certain,
     lead,
     lead_of_constant,
@@ -30,12 +29,17 @@ from pointsman.policy import (
     score,
     solve_quality,
 )
+from pointsman.policy.modes import MODES, Circumstances, mode
 from pointsman.policy.reasons import escalation_words
+from pointsman.policy.strategies import Strategy
 from pointsman.policy_file import read_policy
 from pointsman.prediction import Bundle, Predictor, read_bundle
 from pointsman.prediction.predictor import Depth
 from pointsman.promises import Promises
+from pointsman.purchases import Purchase, purchases, repaced
+from pointsman.refusing import refusal
 from pointsman.registry import Fleet, load_fleet
+from pointsman.treasury import Settlement, Treasury
 from pointsman.types import (
     ANYTHING,
     COMPLEXITIES,
@@ -49,15 +53,26 @@ from pointsman.types import (
 
 Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
+Result = Decision | NoEligibleModel | LedgerError
+"""What a task gets: a decision, or why no model can do it, or why no money is left for it."""
 
 _TYPE_INDEX: Final = {name: index for index, name in enumerate(TASK_TYPES)}
 
 
 class Router:
-    """Chooses a model for every task; immutable after construction and safe to share between threads."""
+    """Chooses a model for every task; immutable after construction and safe to share between threads.
+
+    With a `treasury`, the most that the chosen model can cost is held before a decision is given away.
+    """
 
     def __init__(
-        self, bundle: Bundle, fleet: Fleet, *, profile: Profile = "auto", policy: Policy | None = None
+        self,
+        bundle: Bundle,
+        fleet: Fleet,
+        *,
+        profile: Profile = "auto",
+        policy: Policy | None = None,
+        treasury: Treasury | None = None,
     ) -> None:
         if profile not in PROFILES:
             raise InvalidInput(f"profile is {profile!r}; expected one of {', '.join(PROFILES)}.", field="profile")
@@ -65,6 +80,7 @@ class Router:
         self.fleet = fleet
         self.profile = profile
         self.policy = policy or Policy()
+        self.treasury = treasury
         self.predictor = Predictor(bundle)
         self._table = fleet_table(fleet, bundle.manifest)
         self._trade_usd = self.policy.trade_usd or bundle.manifest.trade_usd
@@ -107,6 +123,7 @@ class Router:
         fleet: str | os.PathLike[str] | Fleet = "default",
         profile: Profile = "auto",
         policy: Policy | str | os.PathLike[str] | None = None,
+        treasury: Treasury | None = None,
     ) -> "Router":
         """Return a router from a bundle directory (None: the one that comes along) and a fleet (name, file or object).
 
@@ -119,7 +136,7 @@ class Router:
         """
         loaded = fleet if isinstance(fleet, Fleet) else load_fleet(fleet)
         chosen = policy if policy is None or isinstance(policy, Policy) else read_policy(policy)
-        return cls(read_bundle(bundle), loaded, profile=profile, policy=chosen)
+        return cls(read_bundle(bundle), loaded, profile=profile, policy=chosen, treasury=treasury)
 
     def route(self, task: Task | str) -> Decision:
         """Return the decision for one task; a plain text is a task without type or budget.
@@ -128,27 +145,37 @@ class Router:
             InvalidTask: the task can't be used.
             UnknownModel: its constraints name a model that the fleet doesn't have.
             NoEligibleModel: no model of the fleet can do it, or (`BudgetTooSmall`) none within its budget.
+            BudgetExceeded, FrozenScope: a limit has no room for any of them (with a treasury).
+            LedgerUnavailable: nobody can tell whether there is room, so that nothing may be sent.
         """
-        result = self.try_route_many([task])[0]
-        if isinstance(result, NoEligibleModel):
-            raise result
-        return result
+        return self.route_many([task])[0]
 
     def route_many(self, tasks: Sequence[Task | str]) -> list[Decision]:
         """Return the decisions for many tasks in one vectorised pass, each equal to that of `route`.
 
         Raises:
-            InvalidTask, NoEligibleModel: as `route`, for the first task concerned.
+            InvalidTask, NoEligibleModel, LedgerError: as `route`, for the first task concerned; nothing is held then.
         """
-        decisions = []
-        for result in self.try_route_many(tasks):
-            if isinstance(result, NoEligibleModel):
+        results = self.try_route_many(tasks)
+        for result in results:
+            if not isinstance(result, Decision):
+                self._release(results)
                 raise result
-            decisions.append(result)
-        return decisions
+        return [result for result in results if isinstance(result, Decision)]
 
-    def try_route_many(self, tasks: Sequence[Task | str]) -> list[Decision | NoEligibleModel]:
-        """Return for each task its decision, or the error that says why no model can do it."""
+    def settle(self, outcome: Outcome) -> Settlement:
+        """Settle the hold of a decision by what came of it; see `Treasury.settle`.
+
+        Raises:
+            InvalidInput: there is no treasury, so that nothing was held.
+            UnknownHold, HoldConflict, InvalidBill, LedgerUnavailable: as there.
+        """
+        if self.treasury is None:
+            raise InvalidInput("No budget is kept, so that there is nothing to settle; give the router a treasury.")
+        return self.treasury.settle(outcome, self.fleet.card)
+
+    def try_route_many(self, tasks: Sequence[Task | str]) -> list[Result]:
+        """Return for each task its decision, or the error that says why no model can do it or no money is left."""
         todo = [_as_task(task) for task in tasks]
         self._check_names(todo)
         if self.profile != "auto":
@@ -158,9 +185,19 @@ class Router:
         if is_settled.all():
             return self._decide(todo, fast)
         doubtful = [task for task, settled in zip(todo, is_settled, strict=True) if not settled]
-        deep = iter(self._decide(doubtful, self._consider(doubtful, "deep")))
-        settled = iter(self._decide(todo, fast, is_settled))
-        return [next(settled if row_is_settled else deep) for row_is_settled in is_settled]
+        deep = self._decide(doubtful, self._consider(doubtful, "deep"))
+        try:
+            settled = iter(self._decide(todo, fast, is_settled))
+        except PointsmanError:
+            self._release(deep)
+            raise
+        rest = iter(deep)
+        return [next(settled if row_is_settled else rest) for row_is_settled in is_settled]
+
+    def _release(self, results: Sequence[Result]) -> None:
+        """Let go of what was held for decisions that nobody gets."""
+        if self.treasury is not None:
+            self.treasury.release(one.decision_id for one in results if isinstance(one, Decision) and one.decision_id)
 
     def candidates(self, tasks: Sequence[Task | str], depth: Depth) -> Candidates:
         """Return what every model of the fleet would do with each task, read at one depth."""
@@ -218,26 +255,53 @@ class Router:
             if (budget := task.budget_nanousd) is not None:
                 candidates.is_able[row] &= candidates.cost_nanousd[row] <= budget
         components = score(candidates, self._table.models, self.policy.weights)
-        utility = STRATEGIES[self.policy.strategy](candidates, components, self._trade_usd)
+        utility = self._strategy(types)(candidates, components, self._trade_usd)
         return Considered(reading, types, input_tokens, candidates, components, utility)
 
-    def _decide(
-        self, tasks: Sequence[Task], considered: Considered, wanted: Booleans | None = None
-    ) -> list[Decision | NoEligibleModel]:
+    def _strategy(self, types: Integers) -> Strategy:
+        name = self.policy.strategy
+        if name not in MODES:
+            return STRATEGIES[name]
+        circumstances = Circumstances(types, self.policy.trade_usd_by_type or {})
+        return mode(name, circumstances, STRATEGIES[self.policy.production])
+
+    def _decide(self, tasks: Sequence[Task], considered: Considered, wanted: Booleans | None = None) -> list[Result]:
         """Return the results of all tasks, or of those `wanted` (n_tasks,)."""
         orders = ranking(considered.utility, considered.candidates)
         if self._constant is not None:
             orders = constant_first(orders, considered.candidates, self._constant)
         origins = self._escalate(considered.candidates, orders)
         able = considered.candidates.is_able.sum(axis=1).tolist()
+        bought: dict[int, Purchase | LedgerError] = {}
+        if self.treasury is not None:
+            rows = [row for row, count in enumerate(able) if count and (wanted is None or wanted[row])]
+            considered, words = repaced(self.treasury, considered, orders, rows, self._dial)
+            todo = {row: (tasks[row], orders[row, : able[row]].tolist(), words.get(row)) for row in rows}
+            bought = purchases(self.treasury, self._table, considered, todo)
         columns = Columns.of(considered)
         return [
-            self._decision(task, columns, row, orders[row, : able[row]].tolist(), origins.get(row))
+            self._bought(task, columns, row, bought[row], origins)
+            if row in bought
+            else self._decision(task, columns, row, orders[row, : able[row]].tolist(), origins.get(row))
             if able[row]
-            else self._refusal(task, considered, row)
+            else refusal(self._table, task, considered, row)
             for row, task in enumerate(tasks)
             if wanted is None or wanted[row]
         ]
+
+    @property
+    def _dial(self) -> float | None:
+        """The dial that pacing turns further; None where the strategy doesn't weigh cost."""
+        named = self.policy.production if self.policy.strategy == "control" else self.policy.strategy
+        return None if named in ("quality-first", "weighted") else self._trade_usd
+
+    def _bought(
+        self, task: Task, columns: Columns, row: int, purchase: Purchase | LedgerError, origins: dict[int, int]
+    ) -> Result:
+        if isinstance(purchase, LedgerError):
+            return purchase
+        origin = origins.get(row) if purchase.degradation is None else None
+        return purchase.paid(self._decision(task, columns, row, purchase.order, origin))
 
     def _escalate(self, candidates: Candidates, orders: Integers) -> dict[int, int]:
         """Put the models that tasks escalate to first in `orders`; return who gave way to them, by row."""
@@ -272,7 +336,7 @@ class Router:
                 is_measured=chosen.is_measured,
                 excluded=unable,
             )
-            + ("" if constant is None else constant_words(constant, chosen.model))
+            + ("" if constant is None else constant_words(constant, [candidate.model for candidate in candidates]))
             + self._escalation_words(columns, row, origin),
             fallbacks=tuple([candidate.model for candidate in candidates[1:]]),
             complexity=complexity,
@@ -300,32 +364,6 @@ class Router:
         if origin is None or self._threshold is None:
             return ""
         return escalation_words(self._table.models.models[origin], columns.quality[row][origin], self._threshold)
-
-    def _refusal(self, task: Task, considered: Considered, row: int) -> NoEligibleModel:
-        kind = int(considered.types[row])
-        excluded = exclusions(
-            self._table.models,
-            task.constraints,
-            kind,
-            TASK_TYPES[kind].replace("_", " "),
-            int(considered.input_tokens[row]),
-            considered.candidates.quality[row],
-        )
-        name = f"task {task.id!r}" if task.id else "this task"
-        costs = {
-            model: int(cost)
-            for model, cost in zip(self._table.models.models, considered.candidates.cost_nanousd[row], strict=True)
-            if model not in excluded
-        }
-        if costs:
-            cheapest = min(costs, key=costs.__getitem__)
-            return BudgetTooSmall(
-                f"No model can do {name} within {format_usd(task.budget_nanousd or 0)}: the cheapest able, {cheapest}, "
-                f"is expected to cost {format_usd(costs[cheapest])}. Raise budget_usd, or leave it out.",
-                field="budget_usd",
-            )
-        reasons = "; ".join(f"{model} {why}" for model, why in excluded.items())
-        return NoEligibleModel(f"No model of fleet {self.fleet.name!r} can do {name}: {reasons}.", field="constraints")
 
 
 def _as_task(task: object) -> Task:

@@ -38,7 +38,7 @@ NAME: Final = Kind(f"a text of at most {_MAX_NAME_CHARACTERS:,} characters", _is
 ID: Final = Kind("a text or a whole number", lambda value: type(value) is int or _is_name(value))
 NAMES: Final = Kind("a list of names", lambda value: isinstance(value, list) and all(map(_is_name, value)))
 LIST: Final = Kind("a list", lambda value: isinstance(value, list))
-_NUMBER: Final = Kind("a finite number, not in quotes", _is_number)
+NUMBER: Final = Kind("a finite number, not in quotes", _is_number)
 _COUNT: Final = Kind("a whole number, not in quotes", lambda value: type(value) is int)
 _TAGS: Final = Kind('an object of texts, such as {"team": "search"}', _is_tags)
 _OBJECT: Final = Kind("an object", lambda value: isinstance(value, Mapping))
@@ -49,7 +49,7 @@ ALIASES: Final[Mapping[str, str]] = {"text": "description", "budget": "budget_us
 _TASK_KINDS: Final[Mapping[str, Kind]] = {
     "description": TEXT,
     "type": NAME,
-    "budget_usd": _NUMBER,
+    "budget_usd": NUMBER,
     "constraints": _OBJECT,
     "tags": _TAGS,
     "id": NAME,
@@ -58,8 +58,8 @@ _CONSTRAINT_KINDS: Final[Mapping[str, Kind]] = {
     "capabilities": NAMES,
     "models": NAMES,
     "exclude": NAMES,
-    "max_latency_ms": _NUMBER,
-    "min_quality": _NUMBER,
+    "max_latency_ms": NUMBER,
+    "min_quality": NUMBER,
     "input_tokens": _COUNT,
     "max_output_tokens": _COUNT,
 }

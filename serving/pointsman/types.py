@@ -238,6 +238,11 @@ class Decision(msgspec.Struct, frozen=True):
     expected cost, None where the fleet lacks it. `propensity` is the probability with which this model was chosen.
     `escalated_from` is the model that gave way because its chance was below the policy's confidence. `promise` is there
     where the policy has a quality target.
+
+    Where a budget is kept, `held_nanousd` is held for this decision: the most that the call can cost, provided that
+    `max_output_tokens` is sent with it. Report what came of `decision_id`, else the hold is presumed spent at its
+    expiry. `fallbacks` are then those that would have fitted too. `degradation` says how a budget changed the choice,
+    None where it didn't.
     """
 
     model: str
@@ -262,6 +267,11 @@ class Decision(msgspec.Struct, frozen=True):
     tags: Mapping[str, str] = _NO_TAGS
     escalated_from: str | None = None
     promise: Promise | None = None
+    decision_id: str | None = None
+    hold_id: str | None = None
+    held_nanousd: int | None = None
+    max_output_tokens: int | None = None
+    degradation: str | None = None
 
     @property
     def cost_usd(self) -> float:

@@ -108,6 +108,11 @@ def test_a_decision_is_whole(tiny):
         "tags": {"team": "dates"},
         "escalated_from": None,
         "promise": None,
+        "decision_id": None,
+        "hold_id": None,
+        "held_nanousd": None,
+        "max_output_tokens": None,
+        "degradation": None,
     }
     assert candidates == [whole_candidate(model, utilities[model]) for model in ranked]
 
@@ -243,9 +248,8 @@ def test_the_policys_dial_overrides_the_bundles(tiny, trade_usd, model):
 def test_an_unknown_strategy_is_refused_with_the_known_ones(strategy):
     with pytest.raises(InvalidInput) as refusal:
         Policy(strategy=strategy)
-    assert (
-        refusal.value.message == f"strategy is {strategy!r}; expected one of cost-optimised, quality-first, weighted."
-    )
+    known = "cost-optimised, quality-first, weighted, task-type-optimised, dynamic-adaptive, cost-aggressive, control"
+    assert refusal.value.message == f"strategy is {strategy!r}; expected one of {known}."
     assert refusal.value.field == "strategy"
 
 

@@ -66,6 +66,8 @@ class HoldRow:
     close_key: str = ""
     correct_key: str = ""
     evidence: str = ""
+    model: str = ""
+    predicted_nanousd: int = 0
 
     def to_hold(self) -> Hold:
         """Return the hold that callers see."""
@@ -79,6 +81,8 @@ class HoldRow:
             moment(self.opened_us),
             moment(self.expires_us),
             self.decision_id,
+            self.model,
+            self.predicted_nanousd,
         )
 
     def accounts(self) -> tuple[Account, ...]:

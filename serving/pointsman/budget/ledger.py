@@ -38,7 +38,8 @@ class HoldRequest(msgspec.Struct, frozen=True):
 
     `amount` is the most that the attempt can cost; `scopes` are all payers that it counts for, limited or not. One
     hold exists per (tenant, idempotency key, attempt): the same again returns it, with another `body_hash` is refused.
-    Where no outcome arrives until `expires_at`, the hold is presumed spent.
+    Where no outcome arrives until `expires_at`, the hold is presumed spent. `model` and `predicted_nanousd` (what the
+    attempt is expected to cost) are kept for whoever settles it.
 
     Raises:
         InvalidBudget: no scopes, one twice or more than `MAX_SCOPES`; a key or tenant that is empty or too long; an
@@ -53,12 +54,14 @@ class HoldRequest(msgspec.Struct, frozen=True):
     attempt: int = 0
     body_hash: str = ""
     decision_id: str = ""
+    model: str = ""
+    predicted_nanousd: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what can't be counted."""
         check_key("tenant", self.tenant)
         check_key("idempotency_key", self.idempotency_key)
-        for name in ("body_hash", "decision_id"):
+        for name in ("body_hash", "decision_id", "model"):
             if len(getattr(self, name)) > MAX_KEY_CHARACTERS:
                 raise InvalidBudget(f"{name} is longer than {MAX_KEY_CHARACTERS} characters.", field=name)
         if type(self.attempt) is not int or not 0 <= self.attempt < 1000:
@@ -67,6 +70,7 @@ class HoldRequest(msgspec.Struct, frozen=True):
             shown = ", ".join(map(str, self.scopes))
             raise InvalidBudget(f"scopes are ({shown:.200}); expected 1 to {MAX_SCOPES}, each once.", field="scopes")
         check_attempt(self.amount)
+        check_attempt(Amount(self.predicted_nanousd))
         utc(self.expires_at)
 
 
@@ -120,6 +124,8 @@ class Hold(msgspec.Struct, frozen=True):
     opened_at: datetime
     expires_at: datetime
     decision_id: str = ""
+    model: str = ""
+    predicted_nanousd: int = 0
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -55,6 +55,8 @@ class Reserve(msgspec.Struct, frozen=True):
             microseconds(asked.expires_at),
             asked.decision_id,
             asked.body_hash,
+            model=asked.model,
+            predicted_nanousd=asked.predicted_nanousd,
         )
 
     def apply(self, books: Books, now_us: int) -> HoldRow:

@@ -21,6 +21,8 @@ _VERBS: Final = {
     "batch": "choose a model for every task of a file",
     "predict": "predict complexity, type, quality and length for every text of a file",
     "serve": "answer over HTTP",
+    "budget": "show, set and check budgets",
+    "db": "bring the ledger's database to the present schema",
     "bundle": "show or verify a bundle",
     "registry": "list, show, validate and import model cards",
 }

@@ -13,18 +13,18 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from pointsman.cli.files import STANDARD, check_output, read_lines, refuse_equal_ids, write_whole
-from pointsman.cli.options import add_router_options, check_models, load_router
+from pointsman.cli.options import add_router_options, add_treasury_options, check_models, load_router
 from pointsman.cli.progress import chunks
 from pointsman.cli.promising import PromiseTally
 from pointsman.cli.saving import saving_words
-from pointsman.errors import NoEligibleModel, UnknownModel
+from pointsman.errors import UnknownModel
 from pointsman.money import format_usd
 from pointsman.task_json import task_from_dict
 from pointsman.types import Decision, Task
 
 if TYPE_CHECKING:
     from pointsman.registry import Fleet
-    from pointsman.router import Router
+    from pointsman.router import Result, Router
 
 
 @dataclass
@@ -38,11 +38,14 @@ class Tally:
     models: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     escalated: int = 0
+    held_nanousd: int = 0
+    degraded: int = 0
+    held_ids: list[str] = field(default_factory=list)
     promises: PromiseTally = field(default_factory=PromiseTally)
 
-    def add(self, result: Decision | NoEligibleModel) -> None:
+    def add(self, result: "Result") -> None:
         """Count one result."""
-        if isinstance(result, NoEligibleModel):
+        if not isinstance(result, Decision):
             self.refusals[result.code] += 1
             return
         self.decided += 1
@@ -50,6 +53,10 @@ class Tally:
         self.cost_nanousd += result.cost_nanousd
         self.escalated += result.escalated_from is not None
         self.promises.add(result)
+        self.degraded += result.degradation is not None
+        if result.decision_id is not None and result.held_nanousd is not None:
+            self.held_ids.append(result.decision_id)
+            self.held_nanousd += result.held_nanousd
         if result.saving_nanousd is not None:
             self.baseline = result.baseline
             self.saving_nanousd = (self.saving_nanousd or 0) + result.saving_nanousd
@@ -61,6 +68,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("input", metavar="TASKS", help="JSON Lines, one task each; - is standard input")
     parser.add_argument("--output", required=True, metavar="FILE", help="JSON Lines, one decision each; - is stdout")
     add_router_options(parser)
+    add_treasury_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,7 +78,15 @@ def run(args: argparse.Namespace) -> int:
     router = load_router(args)
     _check_models(router.fleet, placed)
     tally = Tally()
-    write_whole(args.output, _decision_lines(router, [task for _, task in placed], tally))
+    try:
+        write_whole(args.output, _decision_lines(router, [task for _, task in placed], tally))
+    except BaseException:
+        if router.treasury is not None and args.output != STANDARD:  # nobody got any of the decisions
+            router.treasury.release(tally.held_ids)
+        raise
+    finally:
+        if router.treasury is not None:
+            router.treasury.close()
     _print_summary(tally, router, Console(stderr=args.output == STANDARD))
     if refused := tally.refusals.total():
         codes = ", ".join(f"{count} {code}" for code, count in tally.refusals.most_common())
@@ -99,8 +115,8 @@ def _decision_lines(router: "Router", tasks: list[Task], tally: Tally) -> Iterat
             yield _line(task, result)
 
 
-def _line(task: Task, result: Decision | NoEligibleModel) -> bytes:
-    if isinstance(result, NoEligibleModel):
+def _line(task: Task, result: "Result") -> bytes:
+    if not isinstance(result, Decision):
         return msgspec.json.encode({"task_id": task.id, "error": {"code": result.code, "message": result.message}})
     return msgspec.json.encode(result.to_dict())
 
@@ -112,6 +128,10 @@ def _print_summary(tally: Tally, router: "Router", console: Console) -> None:
         table.add_row("", Text(f"{count:,} {model}"))
     if tally.escalated:
         table.add_row("escalated", f"{tally.escalated:,}")
+    if router.treasury is not None:
+        table.add_row("held", f"{format_usd(tally.held_nanousd)}, settled by the outcomes that are reported")
+    if tally.degraded:
+        table.add_row("degraded", f"{tally.degraded:,} by a budget")
     if router.promises is not None:
         for words in tally.promises.words(router.promises):
             table.add_row("promise", Text(words))

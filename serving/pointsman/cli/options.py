@@ -2,15 +2,17 @@
 
 import argparse
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pointsman.errors import InvalidInput
+from pointsman.errors import InvalidBudget, InvalidInput
 from pointsman.types import PROFILES
 
 if TYPE_CHECKING:
     from pointsman.policy import Policy
     from pointsman.registry import Fleet
     from pointsman.router import Router
+    from pointsman.treasury import Treasury
 
 OFF: Final = "off"
 
@@ -28,7 +30,8 @@ def add_router_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strategy",
         metavar="STRATEGY",
-        help="cost-optimised, quality-first or weighted (default: cost-optimised)",
+        help="cost-optimised, quality-first, weighted, dynamic-adaptive, cost-aggressive, task-type-optimised or "
+        "control (default: cost-optimised)",
     )
     parser.add_argument(
         "--trade-usd", type=float, metavar="USD", help="what quality 1.0 is worth per task (default: the bundle's)"
@@ -40,6 +43,16 @@ def add_router_options(parser: argparse.ArgumentParser) -> None:
         "--target-quality", type=float, metavar="Q", help="the mean quality to promise at least cost, 0 to 1"
     )
     parser.add_argument("--policy", metavar="FILE", help="a policy file (pointsman target), instead of these four")
+
+
+def add_treasury_options(parser: argparse.ArgumentParser) -> None:
+    """Add --budgets, --database-url, --tenant and --hold-for."""
+    parser.add_argument("--budgets", metavar="FILE", help="keep to the rules of a file, or default: $10 a day")
+    parser.add_argument("--database-url", metavar="URL", help="the ledger (default: sqlite:///pointsman.db)")
+    parser.add_argument("--tenant", default="default", metavar="NAME", help="whose money it is (default: %(default)s)")
+    parser.add_argument(
+        "--hold-for", type=float, default=600.0, metavar="S", help="seconds until a hold is presumed (default: 600)"
+    )
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -54,6 +67,18 @@ def names(text: str) -> tuple[str, ...]:
     return parts
 
 
+def tags(text: str) -> dict[str, str]:
+    """Return the tags of a list such as `user=ann,team=search`, for argparse.
+
+    Raises:
+        ArgumentTypeError: a part isn't a name, "=" and a value.
+    """
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(name.strip() and value.strip() for name, _, value in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a list of tags; expected names and values: user=ann,team=ml")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 def bundle_path(name: str | None) -> str | None:
     """Return the path of a bundle, None for the one that comes along, which is also called "default"."""
     return None if name in (None, "default") else name
@@ -66,6 +91,8 @@ def load_router(args: argparse.Namespace) -> "Router":
         PointsmanError: bundle, fleet or policy can't be used.
     """
     from pointsman.policy_file import read_policy
+    from pointsman.prediction import read_bundle
+    from pointsman.registry import load_fleet
     from pointsman.router import Router
 
     parts = _policy_parts(args)
@@ -73,7 +100,36 @@ def load_router(args: argparse.Namespace) -> "Router":
         given = ", ".join(f"--{name.replace('_', '-')}" for name in parts)
         raise InvalidInput(f"--policy already says what {given} would; give one or the other.", field="policy")
     policy = _policy(parts) if args.policy is None else read_policy(args.policy)
-    return Router.load(bundle_path(args.bundle), args.fleet, args.profile, policy)
+    bundle, fleet = read_bundle(bundle_path(args.bundle)), load_fleet(args.fleet)
+    treasury = load_treasury(args)
+    try:
+        return Router(bundle, fleet, profile=args.profile, policy=policy, treasury=treasury)
+    except BaseException:
+        if treasury is not None:
+            treasury.close()
+        raise
+
+
+def load_treasury(args: argparse.Namespace, *, is_asked: bool = False) -> "Treasury | None":
+    """Return the treasury that the options describe; None where neither rules nor a database are named.
+
+    Raises:
+        PointsmanError: the rules or the database can't be used.
+    """
+    rules, url = getattr(args, "budgets", None), getattr(args, "database_url", None)
+    if rules is None and url is None and not is_asked:
+        return None
+    from pointsman.treasury import open_treasury
+    from pointsman.treasury.opening import DEFAULT_URL
+
+    if not 0 < args.hold_for <= 86_400:
+        raise InvalidBudget(
+            f"--hold-for is {args.hold_for:g}; expected seconds, above 0 and at most 86,400.", field="hold_for"
+        )
+    path = None if rules in (None, "default") else rules
+    treasury = open_treasury(path, url or DEFAULT_URL, tenant=args.tenant, hold_for=timedelta(seconds=args.hold_for))
+    treasury.expire()
+    return treasury
 
 
 def _policy_parts(args: argparse.Namespace) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from pointsman.cli.files import STANDARD
-from pointsman.cli.options import add_router_options, load_router, names
+from pointsman.cli.options import add_router_options, add_treasury_options, load_router, names, tags
 from pointsman.cli.promising import promise_words
 from pointsman.cli.saving import saving_words
 from pointsman.errors import InvalidFile
@@ -44,6 +44,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--max-latency", type=float, metavar="MS", help="the slowest answer allowed")
     parser.add_argument("--min-quality", type=float, metavar="Q", help="the lowest expected quality allowed, 0 to 1")
     add_router_options(parser)
+    add_treasury_options(parser)
+    parser.add_argument(
+        "--tags", type=tags, default=None, metavar="K=V,..", help="payers, such as user=ann,team=search"
+    )
     parser.add_argument("--json", action="store_true", help="print the whole decision as JSON")
 
 
@@ -56,9 +60,11 @@ def run(args: argparse.Namespace) -> int:
         min_quality=args.min_quality,
     )
     text = _standard_input() if args.text == STANDARD else args.text
-    task = Task(text, type=args.type, budget_usd=args.budget, constraints=constraints)
+    task = Task(text, type=args.type, budget_usd=args.budget, constraints=constraints, tags=args.tags or {})
     router = load_router(args)
     decision = router.route(task)
+    if router.treasury is not None:
+        router.treasury.close()
     if args.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(decision.to_dict()).decode(), indent=2) + "\n")
     else:
@@ -103,12 +109,19 @@ def _facts(decision: Decision) -> Table:
 
 
 def _conditions(decision: Decision) -> dict[str, str]:
-    """Return what is said only of decisions that escalated, or that a quality target stands behind."""
+    """Return what is said only of decisions that escalated, have a quality target behind them, or hold money."""
     facts = {}
     if decision.escalated_from is not None:
         facts["escalated"] = f"from {decision.escalated_from}"
     if decision.promise is not None:
         facts["promise"] = promise_words(decision.promise)
+    if decision.held_nanousd is not None:
+        facts["held"] = (
+            f"{format_usd(decision.held_nanousd)} as {decision.decision_id}; send max_output_tokens "
+            f"{decision.max_output_tokens:,}"
+        )
+    if decision.degradation is not None:
+        facts["budget"] = decision.degradation
     return facts
 
 

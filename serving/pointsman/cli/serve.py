@@ -3,20 +3,28 @@
 import argparse
 import errno
 import os
+import random
 import socket
 import sys
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from pointsman.cli.options import add_router_options, load_router
+from pointsman.cli.options import add_router_options, add_treasury_options, load_router
 from pointsman.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from pointsman.http.webhook import Sender
     from pointsman.router import Router
 
+_SECRET: Final = "POINTSMAN_WEBHOOK_SECRET"
 _BACKLOG: Final = 2048
-_SETTINGS: Final = ("fleet", "bundle", "profile", "strategy", "trade_usd", "confidence", "target_quality", "policy")
+_SETTINGS: Final = (
+    *("fleet", "bundle", "profile", "strategy", "trade_usd", "confidence", "target_quality", "policy"),
+    *("budgets", "database_url", "tenant", "hold_for", "alert_webhook"),
+)
 """Options that worker processes read from the environment, as POINTSMAN_FLEET and so on."""
 
 
@@ -31,6 +39,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
     add_router_options(parser)
+    add_treasury_options(parser)
+    parser.add_argument(
+        "--alert-webhook", metavar="URL", help=f"where budget alerts are posted, signed with the secret in ${_SECRET}"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,15 +55,17 @@ def run(args: argparse.Namespace) -> int:
         raise MissingExtra("The HTTP server", "serve") from None
     from pointsman.http import create_app
 
-    router = load_router(args)
+    router, alerts = load_router(args), _alerts(args)
     listener = _bound(args.host, args.port)
     port = listener.getsockname()[1]
     if args.workers == 1:
-        app = create_app(router)
+        app = create_app(router, alerts=alerts)
         listener.listen(_BACKLOG)
         _announce(router, args.host, port)
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
         return 0
+    if router.treasury is not None:
+        router.treasury.close()  # each worker opens its own
     listener.close()  # the workers' supervisor binds the port itself
     _announce(router, args.host, port)
     _export_settings(args)
@@ -69,7 +83,25 @@ def app_from_environment() -> "FastAPI":
     names = {name: f"POINTSMAN_{name.upper()}" for name in _SETTINGS}
     given = {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}
     words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
-    return create_app(load_router(parser.parse_args(words)))
+    args = parser.parse_args(words)
+    return create_app(load_router(args), alerts=_alerts(args))
+
+
+def _alerts(args: argparse.Namespace) -> "Sender | None":
+    """Return who posts alerts; its secret comes from the environment, where process lists don't show it."""
+    if args.alert_webhook is None:
+        return None
+    if args.budgets is None and args.database_url is None:
+        raise InvalidInput("--alert-webhook tells of budgets, and none are kept; add --budgets.", field="alert_webhook")
+    from pointsman.budget.alerts import Alert
+    from pointsman.http.webhook import Sender, send, signed_request
+
+    secret, now = os.environ.get(_SECRET, "").encode(), datetime.now(UTC)
+    trial = Alert("trial", "threshold", args.tenant, "global", "day", "nanousd", 0, 0, None, now, None, "")
+    signed_request(args.alert_webhook, secret, trial, now)  # refuses a URL or a secret that can't be used
+    return Sender(
+        args.alert_webhook, secret, send, clock=lambda: datetime.now(UTC), wait=time.sleep, rng=random.Random()
+    )
 
 
 def _announce(router: "Router", host: str, port: int) -> None:

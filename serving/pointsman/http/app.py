@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import FastAPI
 
 import pointsman
+from pointsman.http.budgets import budgets_api
 from pointsman.http.decisions import decisions_api
 from pointsman.http.errors import Boundary, install_error_replies
 from pointsman.http.health import health_api
@@ -14,6 +15,8 @@ from pointsman.http.metrics import Metered, Metrics
 from pointsman.http.models import models_api
 from pointsman.http.predictions import predictions_api
 from pointsman.http.schema import install_schema
+from pointsman.http.upkeep import Post, install_upkeep
+from pointsman.http.webhook import Sender
 from pointsman.router import Router
 
 _DESCRIPTION: Final = """\
@@ -24,8 +27,13 @@ dollars beside it. `confidence` is the calibrated chance that the chosen model d
 """
 
 
-def create_app(router: Router, *, clock: Callable[[], float] = time.perf_counter) -> FastAPI:
+def create_app(
+    router: Router, *, clock: Callable[[], float] = time.perf_counter, alerts: Sender | None = None
+) -> FastAPI:
     """Return the server of one router; `clock` gives seconds and times the requests.
+
+    A router with a treasury gets the routes of budgets; holds expire and alerts are told while the application runs,
+    which closes the treasury in the end. `alerts` delivers them as a webhook too.
 
     Metrics are the application's own: of several worker processes each counts what it answered itself.
     """
@@ -37,14 +45,13 @@ def create_app(router: Router, *, clock: Callable[[], float] = time.perf_counter
         generate_unique_id_function=lambda route: route.name,
     )
     metrics = Metrics()
-    for api in (
-        decisions_api(router, metrics),
-        predictions_api(router),
-        models_api(router),
-        health_api(router, metrics),
-    ):
+    apis = [decisions_api(router, metrics), predictions_api(router), models_api(router), health_api(router, metrics)]
+    if router.treasury is not None:
+        apis.append(budgets_api(router, router.treasury, metrics))
+        install_upkeep(app, router.treasury, metrics, None if alerts is None else Post(alerts))
+    for api in apis:
         app.include_router(api)
-    install_schema(app)
+    install_schema(app, has_budgets=router.treasury is not None)
     install_error_replies(app, metrics)
     app.add_middleware(Boundary)
     app.add_middleware(Metered, metrics=metrics, clock=clock)

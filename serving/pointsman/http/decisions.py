@@ -23,17 +23,20 @@ def decisions_api(router: Router, metrics: Metrics) -> APIRouter:
     """Return the routes that decide."""
     api = APIRouter(tags=["decisions"])
 
-    @api.post("/v1/route", openapi_extra=operation("Decision", body="Task", refusals=(400, 402, 413, 422)))
+    @api.post("/v1/route", openapi_extra=operation("Decision", body="Task", refusals=(400, 402, 413, 422, 503)))
     @api.post("/route", include_in_schema=False)
     async def route(request: Request) -> Response:
         """Choose a model for one task.
 
-        `/route` is another address of the same. 402: models could do it, but none within the budget. 422: the task
-        can't be used, or no model of the fleet can do it.
+        `/route` is another address of the same. 402: models could do it, but none within the budget; where a limit
+        has no room, `details` say what is posted and held, and when its window turns. 422: the task can't be used, or
+        no model of the fleet can do it. 503: the ledger can't be used, so that nothing may be sent.
         """
-        return await reply(request, partial(_route, router, metrics))
+        return await reply(request, partial(_route, router, metrics), is_long=router.treasury is not None)
 
-    @api.post("/v1/route/batch", openapi_extra=operation("BatchReply", body="BatchRequest", refusals=(400, 413, 422)))
+    @api.post(
+        "/v1/route/batch", openapi_extra=operation("BatchReply", body="BatchRequest", refusals=(400, 413, 422, 503))
+    )
     async def route_batch(request: Request) -> Response:
         """Choose models for many tasks in one pass.
 

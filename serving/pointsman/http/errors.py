@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from msgspec import UNSET, UnsetType
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pointsman.errors import PointsmanError, http_status
+from pointsman.errors import BudgetExceeded, LedgerUnavailable, PointsmanError, http_status
 from pointsman.http.bodies import BodyTooLarge, InvalidJson, json_response
 from pointsman.http.metrics import Metrics
 
@@ -18,12 +20,29 @@ _LOG: Final = logging.getLogger("pointsman.http")
 _STATUS: Final[Mapping[type[PointsmanError], int]] = {InvalidJson: 400, BodyTooLarge: 413}
 
 
+class BudgetDetails(msgspec.Struct, frozen=True):
+    """The limit that has no room: amounts count the `unit`; `window_end` is None where waiting can't help."""
+
+    scope: str
+    window: str
+    unit: str
+    limit: int
+    posted: int
+    held: int
+    asked: int
+    window_end: datetime | None
+
+
 class ErrorBody(msgspec.Struct, frozen=True):
-    """What went wrong: `code` is stable, `message` is for people, `field` names the place where there is one."""
+    """What went wrong: `code` is stable, `message` is for people, `field` names the place where there is one.
+
+    `details` are there where a budget has no room.
+    """
 
     code: str
     message: str
     field: str | None = None
+    details: BudgetDetails | UnsetType = UNSET
 
 
 class ErrorReply(msgspec.Struct, frozen=True):
@@ -34,7 +53,11 @@ class ErrorReply(msgspec.Struct, frozen=True):
 
 def error_reply(error: PointsmanError) -> ErrorReply:
     """Return the reply that tells of an error."""
-    return ErrorReply(ErrorBody(error.code, error.message, error.field))
+    details: BudgetDetails | UnsetType = UNSET
+    if isinstance(error, BudgetExceeded):
+        names = BudgetDetails.__struct_fields__
+        details = BudgetDetails(**{name: getattr(error, name) for name in names})
+    return ErrorReply(ErrorBody(error.code, error.message, error.field, details))
 
 
 def install_error_replies(app: FastAPI, metrics: Metrics) -> None:
@@ -44,7 +67,8 @@ def install_error_replies(app: FastAPI, metrics: Metrics) -> None:
         assert isinstance(error, PointsmanError)
         metrics.refused(error.code)
         status = _STATUS.get(type(error)) or http_status(error)
-        return json_response(msgspec.json.encode(error_reply(error)), status)
+        headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, LedgerUnavailable) else None
+        return json_response(msgspec.json.encode(error_reply(error)), status, headers)
 
     async def refuse_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

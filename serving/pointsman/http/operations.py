@@ -22,6 +22,15 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             ]
         }
     },
+    "Outcome": {
+        "usage": {"decision_id": "1f0c7ee2-...", "input_tokens": 812, "output_tokens": 240, "quality": 0.9},
+        "bill": {"decision_id": "1f0c7ee2-...", "cost_usd": 0.0031, "success": True, "latency_ms": 1840},
+        "never sent": {"decision_id": "1f0c7ee2-...", "unbilled": "not_sent"},
+    },
+    "BudgetRequest": {
+        "a day": {"daily_usd": 25, "reason": "the launch"},
+        "back to the file's": {"daily_usd": "default"},
+    },
     "PredictRequest": {
         "two texts": {
             "tasks": [
@@ -34,10 +43,14 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
 }
 _REFUSALS: Final = {
     400: "The body isn't JSON (`invalid_json`).",
-    402: "Models could do the task, but none within its budget (`budget_too_small`).",
-    404: "A model that the bundle doesn't know (`unknown_model`).",
+    402: "Models could do the task, but none within its budget (`budget_too_small`), or within a limit "
+    "(`budget_exceeded`, `frozen_scope`).",
+    404: "A model that the bundle doesn't know (`unknown_model`), or a decision that held no money (`unknown_hold`).",
+    409: "The decision was settled with another bill, or voided (`hold_conflict`).",
     413: "The body is too large (`body_too_large`).",
-    422: "The request can't be used (`invalid_task`, `invalid_input`), or no model can do it (`no_eligible_model`).",
+    422: "The request can't be used (`invalid_task`, `invalid_input`, `invalid_budget`, `invalid_bill`), or no model "
+    "can do it (`no_eligible_model`).",
+    503: "The ledger can't be used (`ledger_unavailable`); Retry-After says when to try again.",
 }
 
 

@@ -7,39 +7,48 @@ import msgspec
 from fastapi import FastAPI
 
 from pointsman.http.bodies import MAX_TASKS
+from pointsman.http.budgets import BudgetList, ForecastList
 from pointsman.http.errors import ErrorReply
 from pointsman.http.health import Liveness, Readiness
 from pointsman.http.models import ModelList
 from pointsman.http.predictions import PredictReply
+from pointsman.outcomes import Outcome
 from pointsman.predictions import PredictItem
 from pointsman.task_json import ALIASES
+from pointsman.treasury import Settlement
+from pointsman.treasury.changing import WINDOW_OF
 from pointsman.types import CAPABILITIES, PROFILES, TASK_TYPES, Decision, Task
 
 Schema = dict[str, Any]
 
 _PREFIX: Final = "#/components/schemas/"
-_STRUCTS: Final = (Task, Decision, PredictItem, PredictReply, ModelList, Liveness, Readiness, ErrorReply)
+_STRUCTS: Final = (*(Task, Decision, PredictItem, PredictReply, ModelList, Liveness, Readiness, ErrorReply),)
+_BUDGET_STRUCTS: Final = (BudgetList, ForecastList, Outcome, Settlement)
 
 
-def install_schema(app: FastAPI) -> None:
+def install_schema(app: FastAPI, *, has_budgets: bool) -> None:
     """Give the application's OpenAPI document its components."""
     generate = app.openapi
 
     def openapi() -> Schema:
         schema = generate()
-        schema["components"] = {"schemas": components()}
+        schema["components"] = {"schemas": components(has_budgets=has_budgets)}
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def components() -> dict[str, Schema]:
-    """Return every component by name."""
-    _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template=_PREFIX + "{name}")
+def components(*, has_budgets: bool) -> dict[str, Schema]:
+    """Return every component by name; those of budgets where they are kept."""
+    _, schemas = msgspec.json.schema_components(
+        (*_STRUCTS, *(_BUDGET_STRUCTS if has_budgets else ())), ref_template=_PREFIX + "{name}"
+    )
     for schema in schemas.values():
         schema["description"] = inspect.cleandoc(schema["description"])
     _describe_requests(schemas)
     _add_dollars(schemas)
+    if has_budgets:
+        _describe_budgets(schemas)
     return schemas
 
 
@@ -62,6 +71,19 @@ def _describe_requests(schemas: dict[str, Schema]) -> None:
         models={"anyOf": [{"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}]},
         profile={"enum": [*PROFILES, None]},
     )
+
+
+def _describe_budgets(schemas: dict[str, Schema]) -> None:
+    amount = {"anyOf": [{"type": "number", "minimum": 0}, {"enum": ["default"]}]}
+    words = {"type": "string"}
+    schemas["BudgetRequest"] = {
+        "type": "object",
+        "properties": {name: amount for name in WINDOW_OF}
+        | {"currency": {"enum": ["USD"]}, "reason": words}
+        | {"changed_by": words},
+        "additionalProperties": False,
+    }
+    schemas["Outcome"]["additionalProperties"] = False
 
 
 def _request(entry: str, **fields: Schema) -> Schema:

@@ -16,8 +16,9 @@ def lead_of_constant(leads: Floats, candidates: Candidates, place: int) -> Float
     return np.where(candidates.is_able[:, place], np.float32(np.inf), leads)
 
 
-def constant_words(constant: str, chosen: str) -> str:
-    """Return what a decision says about the constant."""
-    if chosen == constant:
+def constant_words(constant: str, order: list[str]) -> str:
+    """Return what a decision says about the constant, given the able models, the chosen one first."""
+    if order[0] == constant:
         return f" This bundle serves {constant} always: on held-out outcomes nothing beat it."
-    return f" This bundle serves {constant} always, which isn't able here."
+    why = "but a budget decided otherwise here" if constant in order else "which isn't able here"
+    return f" This bundle serves {constant} always, {why}."

@@ -10,6 +10,16 @@ if importlib.util.find_spec("sqlalchemy") is None or importlib.util.find_spec("a
 from pointsman.store.ledger import StoreLedger
 from pointsman.store.limits import LimitChange, StoredLimits
 from pointsman.store.opening import open_ledger, upgrade
+from pointsman.store.outcomes import StoredAlerts, StoredOutcomes
 from pointsman.store.writer import Writing
 
-__all__ = ["LimitChange", "StoreLedger", "StoredLimits", "Writing", "open_ledger", "upgrade"]
+__all__ = [
+    "LimitChange",
+    "StoreLedger",
+    "StoredAlerts",
+    "StoredLimits",
+    "StoredOutcomes",
+    "Writing",
+    "open_ledger",
+    "upgrade",
+]

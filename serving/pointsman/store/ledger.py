@@ -1,5 +1,6 @@
 """The ledger on a database: writes go through the writer, reads to the tables."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -10,14 +11,17 @@ from pointsman.budget import Amount, Entry, Event, Freeze, Hold, HoldRequest, Li
 from pointsman.budget.books import HoldRow, microseconds
 from pointsman.budget.operations import Correct, Heartbeat, Operation, Presume, Reserve, Resume, Settle, Stop, Void
 from pointsman.budget.windows import Window, utc
-from pointsman.errors import LedgerUnavailable
+from pointsman.errors import LedgerError, LedgerUnavailable
 from pointsman.store.database import Database
 from pointsman.store.limits import StoredLimits
-from pointsman.store.reading import Reader
+from pointsman.store.outcomes import StoredAlerts, StoredOutcomes
+from pointsman.store.reading import HourCount, Reader
 from pointsman.store.reconcile import compared, repaired
 from pointsman.store.worker import EXPIRED_AT_ONCE, Expire
 from pointsman.store.writer import Writer
 
+_TOGETHER = 1000
+"""Requests that wait at once: the queue has room for those of others."""
 Clock = Callable[[], datetime]
 
 
@@ -34,6 +38,8 @@ class StoreLedger:
         self._clock = clock
         self._timeout_s = timeout_s
         self.limits = StoredLimits(database, clock)
+        self.outcomes = StoredOutcomes(database, clock)
+        self.alerts = StoredAlerts(database)
 
     def submit(self, operation: Operation | Expire) -> "Future[Any]":
         """Queue an operation for callers that don't wait in a thread; the future holds a row of the books."""
@@ -42,6 +48,20 @@ class StoreLedger:
     def reserve(self, request: HoldRequest, limits: Sequence[Limit] = ()) -> Hold:
         """Hold the amount in every scope, or in none."""
         return self._hold(Reserve(request, tuple(limits)))
+
+    def reserve_many(self, asked: Sequence[tuple[HoldRequest, Sequence[Limit]]]) -> list[Hold | LedgerError]:
+        """Return for each request its hold, or the refusal; those that wait together become one commit.
+
+        Raises:
+            InvalidBudget: a request that can't be made at all; nothing of any was done.
+        """
+        operations = [Reserve(request, tuple(limits)) for request, limits in asked]
+        answers: list[Hold | LedgerError] = []
+        for first in range(0, len(operations), _TOGETHER):
+            futures = [self._try_submit(operation) for operation in operations[first : first + _TOGETHER]]
+            end = time.monotonic() + self._timeout_s  # for all of them: a database that hangs is waited for once
+            answers += [self._hold_or_refusal(future, end) for future in futures]
+        return answers
 
     def settle(self, hold_id: str, bill: Amount, *, key: str, tenant: str = "default") -> Hold:
         """Post the bill and release the hold; a presumed hold is corrected."""
@@ -84,6 +104,17 @@ class StoreLedger:
         """Return the lines of the tenant in order, at most 1,000 after the numbered one."""
         return self._reader.entries(tenant, hold_id, after)
 
+    def usages(self, at: datetime | None = None, *, tenant: str = "default") -> list[Usage]:
+        """Return what every scope of the tenant, and `global`, used in the windows that hold the moment.
+
+        Scopes of single requests are left out; of very many scopes, those that used most are returned.
+        """
+        return self._reader.usages(at or self._clock(), tenant)
+
+    def traffic(self, scope: Scope, since: datetime, *, tenant: str = "default") -> list[HourCount]:
+        """Return how many holds were opened for the scope in each hour since then, and what they cost or may cost."""
+        return self._reader.traffic(scope, since, tenant)
+
     def freezes(self) -> list[Freeze]:
         """Return the scopes that are stopped."""
         return self._reader.freezes()
@@ -122,11 +153,28 @@ class StoreLedger:
         row: HoldRow = self._answer(operation)
         return row.to_hold()
 
+    def _try_submit(self, operation: Operation) -> "Future[Any]":
+        try:
+            return self._writer.submit(operation)
+        except LedgerUnavailable as error:
+            refused: Future[Any] = Future()
+            refused.set_exception(error)
+            return refused
+
+    def _hold_or_refusal(self, future: "Future[Any]", end: float) -> Hold | LedgerError:
+        try:
+            row: HoldRow = self._result(future, max(end - time.monotonic(), 0.0))
+        except LedgerError as refusal:
+            return refusal
+        return row.to_hold()
+
     def _answer(self, operation: Operation | Expire) -> Any:
         """Wait for the operation. What hasn't begun in time is taken back; what has may still be done."""
-        future = self._writer.submit(operation)
+        return self._result(self._writer.submit(operation), self._timeout_s)
+
+    def _result(self, future: "Future[Any]", timeout_s: float) -> Any:
         try:
-            return future.result(self._timeout_s)
+            return future.result(timeout_s)
         except TimeoutError:
             done = "Nothing was done." if future.cancel() else "It may still be done; the same key finds out."
         raise LedgerUnavailable(

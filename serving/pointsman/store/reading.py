@@ -2,18 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, literal, select
 
 from pointsman.budget import Amount, Entry, Event, Freeze, Hold, Scope, Usage, Window, parse_scope, window_id
-from pointsman.budget.books import moment, owner_of
+from pointsman.budget.books import microseconds, moment, owner_of
 from pointsman.errors import UnknownHold
 from pointsman.store.database import Database
 from pointsman.store.rows import HOLD_COLUMNS, hold_of
 from pointsman.store.tables import COUNTERS, ENTRIES, EVENTS, FREEZES, HOLDS
 
 AT_ONCE: Final = 1000
+MOST_USAGES: Final = 10_000
+_HOUR_US: Final = 3_600_000_000
+_LASTING: Final[tuple[Window, ...]] = ("day", "month", "total")
+
+
+class HourCount(NamedTuple):
+    """The holds that were opened in one hour (counted from the epoch, UTC), and what they cost, or may where open."""
+
+    hour: int
+    tasks: int
+    nanousd: int
 
 
 class Reader:
@@ -44,6 +55,27 @@ class Reader:
         )
         posted, held = (Amount(*rows[0][:3]), Amount(*rows[0][3:])) if rows else (Amount(0), Amount(0))
         return Usage(scope, name, posted, held)
+
+    def usages(self, at: datetime, tenant: str) -> list[Usage]:
+        """Return what all scopes of the tenant, and `global`, used in the windows of the moment."""
+        key, windows = COUNTERS.c, [window_id(window, at) for window in _LASTING]
+        used = key.posted_nanousd + key.held_nanousd
+        query = select(COUNTERS).where(key.owner.in_(("", tenant)), key.window_id.in_(windows))
+        rows = self._rows(query.order_by(used.desc(), key.scope, key.window_id).limit(MOST_USAGES))
+        return [Usage(parse_scope(row[1]), row[2], Amount(*row[3:6]), Amount(*row[6:9])) for row in rows]
+
+    def traffic(self, scope: Scope, since: datetime, tenant: str) -> list[HourCount]:
+        """Return the hours in which holds were opened for the scope."""
+        held = HOLDS.c
+        hour = (held.opened_us // _HOUR_US).label("hour")
+        cost = func.sum(func.coalesce(held.bill_nanousd, held.nanousd))
+        query = select(hour, func.count(), cost).where(held.opened_us >= microseconds(since))
+        if scope.kind != "global":
+            query = query.where(held.tenant == tenant)
+        if scope.kind not in ("global", "tenant"):
+            lines = literal("\n") + held.scopes + literal("\n")
+            query = query.where(lines.contains(f"\n{scope}\n", autoescape=True))
+        return [HourCount(int(row[0]), row[1], int(row[2])) for row in self._rows(query.group_by(hour))]
 
     def entries(self, tenant: str, hold_id: str | None, after: int) -> list[Entry]:
         """Return lines of the tenant in order."""

@@ -9,6 +9,7 @@ HOLD_COLUMNS: Final = (
     *("hold_id", "tenant", "state", "nanousd", "input_tokens", "output_tokens"),
     *("bill_nanousd", "bill_input_tokens", "bill_output_tokens", "scopes", "opened_us", "expires_us"),
     *("decision_id", "body_hash", "close_key", "correct_key", "evidence"),
+    *("model", "predicted_nanousd"),
 )
 CHANGING_COLUMNS: Final = (
     *("state", "bill_nanousd", "bill_input_tokens", "bill_output_tokens", "expires_us"),
@@ -34,7 +35,7 @@ def hold_of(row: Any) -> HoldRow:
 def values_of(row: HoldRow) -> tuple[Any, ...]:
     """Return the values of `HOLD_COLUMNS`."""
     opened = (row.scopes, row.opened_us, row.expires_us, row.decision_id, row.body_hash)
-    ended = (row.close_key, row.correct_key, row.evidence)
+    ended = (row.close_key, row.correct_key, row.evidence, row.model, row.predicted_nanousd)
     return (row.hold_id, row.tenant, row.state, *row.amount, *(row.bill or _NO_BILL), *opened, *ended)
 
 

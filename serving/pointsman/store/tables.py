@@ -44,12 +44,15 @@ HOLDS: Final = Table(
     Column("close_key", Text, nullable=False),
     Column("correct_key", Text, nullable=False),
     Column("evidence", Text, nullable=False),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("predicted_nanousd", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("state IN ('open', 'settled', 'voided', 'presumed', 'corrected')", name="holds_state"),
     CheckConstraint("nanousd >= 0 AND input_tokens >= 0 AND output_tokens >= 0", name="holds_amount"),
     CheckConstraint("(state = 'open') = (bill_nanousd IS NULL)", name="holds_bill"),
     CheckConstraint("bill_nanousd >= 0 AND bill_input_tokens >= 0 AND bill_output_tokens >= 0", name="holds_bill_sign"),
 )
 Index("holds_due", HOLDS.c.expires_us, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'"))
+Index("holds_opened", HOLDS.c.opened_us)
 
 ENTRIES: Final = Table(
     "ledger_entries",
@@ -131,6 +134,26 @@ LIMIT_CHANGES: Final = Table(
 )
 Index(
     "limit_changes_place", LIMIT_CHANGES.c.tenant, LIMIT_CHANGES.c.scope, LIMIT_CHANGES.c.window, LIMIT_CHANGES.c.unit
+)
+
+OUTCOMES: Final = Table(
+    "outcomes",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    Column("decision_id", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("tenant", "decision_id", "digest"),
+)
+
+ALERTS: Final = Table(
+    "alerts",
+    METADATA,
+    Column("alert_id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
 )
 
 APPEND_ONLY: Final = ("ledger_entries", "ledger_events", "limit_changes")

@@ -108,7 +108,8 @@ def test_a_model_name_that_looks_like_markup_is_printed_as_it_is(route, tmp_path
         ),
         (
             (TEXT, "--strategy", "best"),
-            "strategy is 'best'; expected one of cost-optimised, quality-first, weighted.",
+            "strategy is 'best'; expected one of cost-optimised, quality-first, weighted, task-type-optimised, "
+            "dynamic-adaptive, cost-aggressive, control.",
         ),
         ((TEXT, "--trade-usd", "0"), "trade_usd is 0.0; expected a number of dollars, at least 1e-12."),
         (

@@ -108,7 +108,11 @@ def test_a_taken_port_is_refused(pointsman, bundle_dir):
         (("--workers", "0"), "workers is 0; expected at least 1."),
         (("--port", "70000"), "port is 70000; expected 0 to 65535."),
         (("--host", "no such host"), "host is 'no such host'; expected an address of this machine."),
-        (("--strategy", "best"), "strategy is 'best'; expected one of cost-optimised, quality-first, weighted."),
+        (
+            ("--strategy", "best"),
+            "strategy is 'best'; expected one of cost-optimised, quality-first, weighted, task-type-optimised, "
+            "dynamic-adaptive, cost-aggressive, control.",
+        ),
     ],
 )
 def test_options_that_cannot_be_served_are_refused(pointsman, bundle_dir, words, message):

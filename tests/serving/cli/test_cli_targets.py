@@ -115,7 +115,7 @@ def test_workers_read_the_policy_from_the_environment(policy_file, bundle_dir, m
     import pointsman.cli.serve as serve
 
     routers = []
-    monkeypatch.setattr("pointsman.http.create_app", lambda router: routers.append(router))
+    monkeypatch.setattr("pointsman.http.create_app", lambda router, alerts: routers.append(router))
     settings = {"BUNDLE": bundle_dir, "PROFILE": "fast", "CONFIDENCE": "off"}
     for name, value in settings.items():
         monkeypatch.setenv(f"POINTSMAN_{name}", str(value))

@@ -5,8 +5,8 @@ import pointsman
 from pointsman.types import Constraints, Task
 
 OPERATIONS = {
-    ("post", "/v1/route"): {"200", "400", "402", "413", "422"},
-    ("post", "/v1/route/batch"): {"200", "400", "413", "422"},
+    ("post", "/v1/route"): {"200", "400", "402", "413", "422", "503"},
+    ("post", "/v1/route/batch"): {"200", "400", "413", "422", "503"},
     ("post", "/v1/predict"): {"200", "400", "404", "413", "422"},
     ("get", "/v1/models"): {"200"},
     ("get", "/livez"): {"200"},

@@ -1,0 +1,127 @@
+"""How dear money is just now, for each complexity tier: what pacing learns from the tasks of this process.
+
+The price is that of the limit that binds most: everyone's of the day and of the month, and the tier's of the day.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from pointsman.budget import GLOBAL, Scope, Window, window_end, window_start
+from pointsman.budget.pacing import Pace, PacerState, Purse, observe, pace, settle, tightest
+from pointsman.budget.rules import Used
+from pointsman.budget.traffic import FLAT, Arrivals, HourTotal, Profile, fit_profile, to_come
+from pointsman.treasury.standing import Snapshot
+from pointsman.types import COMPLEXITIES
+
+if TYPE_CHECKING:
+    from pointsman.store import StoreLedger
+
+HISTORY: Final = timedelta(weeks=8)
+_AT_ONCE: Final = 256
+
+Floats = npt.NDArray[np.float64]
+Costs = npt.NDArray[np.int64]
+
+
+class Lane(msgspec.Struct):
+    """What is known of the traffic of one scope: costs, arrivals, its usual week, and tasks by hour."""
+
+    state: PacerState = PacerState()
+    arrivals: Arrivals = Arrivals()
+    profile: Profile = FLAT
+    hours: dict[int, int] = {}
+    since_read: int = 0
+
+    def seen(self, start: datetime) -> int:
+        """Return the tasks that came since the start of a window."""
+        first = int(start.timestamp()) // 3600
+        return self.since_read + sum(tasks for hour, tasks in self.hours.items() if hour >= first)
+
+
+class Pacers:
+    """Learns from tasks and bills, and prices money. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lanes = {scope: Lane() for scope in (GLOBAL, *(Scope("tier", tier) for tier in COMPLEXITIES))}
+
+    def observe(self, tiers: list[str], quality: Floats, cost_nanousd: Costs, now: datetime) -> None:
+        """Learn from tasks that came: arrays (n_tasks, n_models), quality −inf where a model isn't able."""
+        rows = {GLOBAL: np.arange(len(tiers))}
+        for tier in set(tiers):
+            rows[Scope("tier", tier)] = np.flatnonzero([one == tier for one in tiers])
+        with self._lock:
+            for scope, places in rows.items():
+                lane = self._lanes[scope]
+                for first in range(0, len(places), _AT_ONCE):
+                    some = places[first : first + _AT_ONCE]
+                    lane.state = observe(lane.state, quality[some], cost_nanousd[some])
+                lane.arrivals = lane.arrivals.after(len(places), now)
+                lane.since_read += len(places)
+
+    def billed(self, scopes: Iterable[Scope], predicted_nanousd: int, billed_nanousd: int) -> None:
+        """Learn by how much a bill exceeds what was predicted."""
+        with self._lock:
+            for scope in scopes:
+                if (lane := self._lanes.get(scope)) is not None:
+                    lane.state = settle(lane.state, predicted_nanousd, billed_nanousd)
+
+    def learn(self, ledger: "StoreLedger", now: datetime, tenant: str) -> None:
+        """Read what the traffic of the last weeks was like: at first all of it, later what came since.
+
+        Raises:
+            LedgerUnavailable: it can't be read.
+        """
+        first = int((now - HISTORY).timestamp()) // 3600
+        for scope, lane in list(self._lanes.items()):
+            known = {hour: tasks for hour, tasks in lane.hours.items() if hour >= first}
+            since = max(known, default=first)  # the last hour may have been going on
+            counts = ledger.traffic(scope, datetime.fromtimestamp(3600 * since, UTC), tenant=tenant)
+            known |= {count.hour: count.tasks for count in counts}
+            profile = fit_profile([HourTotal(hour, tasks) for hour, tasks in known.items()], now)
+            with self._lock:
+                lane.profile, lane.hours, lane.since_read = profile, known, 0
+
+    def paces(self, tiers: Iterable[str], snapshot: Snapshot, trade_usd: float, now: datetime) -> Mapping[str, Pace]:
+        """Return for each tier how to choose, those left out that no limit changes; `trade_usd` is the dial."""
+        with self._lock:
+            shared = self._of(GLOBAL, {"day", "month"}, snapshot, trade_usd, now)
+            found = {}
+            for tier in set(tiers):
+                paces = shared + self._of(Scope("tier", tier), {"day"}, snapshot, trade_usd, now)
+                if paces and (binding := tightest(paces)).is_degraded:
+                    found[tier] = binding
+        return found
+
+    def _of(
+        self, scope: Scope, windows: set[Window], snapshot: Snapshot, trade_usd: float, now: datetime
+    ) -> list[Pace]:
+        lane, paces = self._lanes[scope], []
+        for window, amount in _amounts(scope, snapshot, now):
+            start, end = window_start(window, now), window_end(window, now)
+            if window in windows and start is not None and end is not None:
+                left = amount - snapshot.used.get((scope, window), 0)
+                coming = to_come(lane.profile, lane.arrivals, float(lane.seen(start)), start=start, now=now, end=end)
+                paces.append(pace(lane.state, Purse(amount, left, coming), trade_usd))
+        return paces
+
+
+def _amounts(scope: Scope, snapshot: Snapshot, now: datetime) -> list[tuple[Window, int]]:
+    """Return the limits in nano-USD of everyone, or of a tier, with those that were set while running."""
+    rules = snapshot.rules
+    amounts: dict[Window, int | None] = {}
+    if scope == GLOBAL:
+        caps = rules.everyone
+        amounts = {"day": caps.daily, "month": caps.monthly}
+    elif rules.tiers is not None:
+        used = Used(snapshot.tiers_today())
+        daily = rules.everyone.daily if rules.everyone.daily is not None else sum(rules.tiers.nanousd.values())
+        amounts = {"day": rules.tiers.allowance(scope.name, used.tiers_today_nanousd, daily, now)}
+    amounts |= {own.window: own.amount for own in snapshot.stored if own.scope == scope and own.unit == "nanousd"}
+    return [(window, amount) for window, amount in amounts.items() if amount is not None]
