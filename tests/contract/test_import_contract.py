@@ -17,13 +17,16 @@ PUBLIC_NAMES = [
     "Constraints",
     "Decision",
     "Fleet",
+    "Outcome",
     "PointsmanError",
     "Policy",
     "Router",
     "SpendPlan",
     "Task",
+    "Treasury",
     "Weights",
     "load_fleet",
+    "open_treasury",
     "plan_spend",
 ]
 
