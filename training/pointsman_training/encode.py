@@ -25,6 +25,7 @@ from pointsman.errors import InvalidInput, MissingExtra
 from pointsman.prediction import Bundle, core_text, text_counts_of
 from pointsman.prediction.bundle import EncoderSpec
 from pointsman.prediction.encoder import TextEncoder, encoder_feeds, pooling_of
+from pointsman.prediction.predictor import SLOW_FUSIONS
 from pointsman_training.graph import ENCODER_INPUTS, ENCODER_OUTPUTS, encoder_graph_of
 from pointsman_training.tables import Features, Floats
 
@@ -73,7 +74,9 @@ class Encoder:
     def _run(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
-        session = ort.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            self.graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
+        )
         encoder = TextEncoder(self.tokenizer_json, max_tokens=self.spec.max_tokens)
 
         def one(text: str) -> tuple[Floats, Floats]:

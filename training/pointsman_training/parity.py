@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from pointsman.errors import ParityError
 from pointsman.prediction.encoder import TextEncoder, encoder_feeds, pooling_of
-from pointsman.prediction.predictor import Depth
+from pointsman.prediction.predictor import SLOW_FUSIONS, Depth
 from pointsman_training.crossfit import DEPTHS
 from pointsman_training.encode import Encoder
 from pointsman_training.heads import Heads, Outputs
@@ -67,7 +67,7 @@ def _run(
     graph: bytes, encoder: Encoder, texts: Sequence[str], features: Features, depth: Depth
 ) -> tuple[Floats, Floats, Floats]:
     """Return rows and, where the graph shows them, the embeddings read and the fast ones, text by text."""
-    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS)
     tokens = TextEncoder(encoder.tokenizer_json, max_tokens=encoder.spec.max_tokens)
     results = []
     for index, text in enumerate(texts):
