@@ -18,19 +18,16 @@ from pointsman.policy import (
     Policy,
     able_models,
     constant_first,
-    constant_words,
     escalated,
     is_certain,
     lead,
     lead_of_constant,
     pledge,
     ranking,
-    reason,
     score,
     solve_quality,
 )
 from pointsman.policy.modes import MODES, Circumstances, mode
-from pointsman.policy.reasons import escalation_words
 from pointsman.policy.strategies import Strategy
 from pointsman.policy_file import read_policy
 from pointsman.prediction import Bundle, Predictor, read_bundle
@@ -42,14 +39,13 @@ from pointsman.registry import Fleet, load_fleet
 from pointsman.treasury import Settlement, Treasury
 from pointsman.types import (
     ANYTHING,
-    COMPLEXITIES,
     PROFILES,
     TASK_TYPES,
-    Complexity,
     Decision,
     Profile,
     Task,
 )
+from pointsman.verdicts import Verdicts
 
 Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
@@ -89,7 +85,14 @@ class Router:
         self._pledge: Pledge | None = None
         if self.policy.target_quality is not None:
             self._trade_usd, self._pledge = self._solve(self.policy.target_quality)
-        self._baseline = self._table.models.models.index(fleet.baseline) if fleet.baseline else None
+        self._verdicts = Verdicts(
+            table=self._table,
+            bundle=bundle.digest,
+            strategy=self.policy.strategy,
+            constant=None if self._constant is None else self._table.models.models[self._constant],
+            threshold=self._threshold,
+            pledge=self._pledge,
+        )
 
     def _solve(self, quality: float) -> tuple[float, Pledge]:
         """Return the dial of a quality target, and what can be pledged of this fleet."""
@@ -282,7 +285,7 @@ class Router:
         return [
             self._bought(task, columns, row, bought[row], origins)
             if row in bought
-            else self._decision(task, columns, row, orders[row, : able[row]].tolist(), origins.get(row))
+            else self._verdicts.decision(task, columns, row, orders[row, : able[row]].tolist(), origins.get(row))
             if able[row]
             else refusal(self._table, task, considered, row)
             for row, task in enumerate(tasks)
@@ -301,7 +304,7 @@ class Router:
         if isinstance(purchase, LedgerError):
             return purchase
         origin = origins.get(row) if purchase.degradation is None else None
-        return purchase.paid(self._decision(task, columns, row, purchase.order, origin))
+        return purchase.paid(self._verdicts.decision(task, columns, row, purchase.order, origin))
 
     def _escalate(self, candidates: Candidates, orders: Integers) -> dict[int, int]:
         """Put the models that tasks escalate to first in `orders`; return who gave way to them, by row."""
@@ -315,55 +318,6 @@ class Router:
         for row in origins:
             orders[row] = [better[row], *orders[row][orders[row] != better[row]]]
         return origins
-
-    def _decision(self, task: Task, columns: Columns, row: int, order: list[int], origin: int | None) -> Decision:
-        candidates = columns.candidates(row, order, self._table)
-        chosen = candidates[0]
-        strongest = max(candidates, key=lambda candidate: candidate.quality)
-        probabilities = dict(zip(COMPLEXITIES, columns.complexity[row], strict=True))
-        complexity = Complexity(max(probabilities, key=probabilities.__getitem__), probabilities)
-        kind = TASK_TYPES[columns.types[row]]
-        constant = None if self._constant is None else self._table.models.models[self._constant]
-        baseline_cost = None if self._baseline is None else columns.cost_nanousd[row][self._baseline]
-        unable = len(self.fleet.cards) - len(order)
-        return Decision(
-            model=chosen.model,
-            reason=reason(
-                (chosen.model, chosen.quality, chosen.cost_nanousd),
-                (strongest.model, strongest.quality, strongest.cost_nanousd),
-                strategy="constant" if chosen.model == constant else self.policy.strategy,
-                task_words=f"{complexity.label} {kind.replace('_', ' ')}",
-                is_measured=chosen.is_measured,
-                excluded=unable,
-            )
-            + ("" if constant is None else constant_words(constant, [candidate.model for candidate in candidates]))
-            + self._escalation_words(columns, row, origin),
-            fallbacks=tuple([candidate.model for candidate in candidates[1:]]),
-            complexity=complexity,
-            type=kind,
-            is_type_predicted=task.type is None,
-            quality=chosen.quality,
-            confidence=chosen.quality,
-            cost_nanousd=chosen.cost_nanousd,
-            output_tokens=chosen.output_tokens,
-            baseline=self.fleet.baseline,
-            saving_nanousd=None if baseline_cost is None else baseline_cost - chosen.cost_nanousd,
-            candidates=candidates,
-            strategy=self.policy.strategy,
-            profile=columns.depth,
-            novelty=columns.novelty[row],
-            propensity=1.0,
-            bundle=self.bundle.digest,
-            task_id=task.id,
-            tags=task.tags,
-            escalated_from=None if origin is None else self._table.models.models[origin],
-            promise=None if self._pledge is None else self._pledge.of(columns.novelty[row], unable),
-        )
-
-    def _escalation_words(self, columns: Columns, row: int, origin: int | None) -> str:
-        if origin is None or self._threshold is None:
-            return ""
-        return escalation_words(self._table.models.models[origin], columns.quality[row][origin], self._threshold)
 
 
 def _as_task(task: object) -> Task:
