@@ -6,6 +6,8 @@ PointsmanError
 │   ├── InvalidFile         a file, with the line that is wrong
 │   ├── InvalidOutcomes     an outcome table: column, row, value
 │   ├── InvalidBudget       a scope, a window, a limit or the money to hold
+│   ├── InvalidConfig       pointsman.yaml or a setting of the environment
+│   ├── InvalidChat         a chat request, in OpenAI's shape or Anthropic's
 │   └── InvalidBill         a reported cost that can't be true, or a void without proof
 ├── RegistryError           a model card, a price or a fleet
 │   └── UnknownModel        a model that no card describes
@@ -18,6 +20,13 @@ PointsmanError
 │   ├── HoldConflict        the same key with another body, or a hold that ended otherwise
 │   ├── UnknownHold         no hold of this tenant has the id
 │   └── LedgerUnavailable   the database is gone, full or slow: nothing may be sent
+├── AccessError             who asks may not
+│   ├── Unauthenticated     no key, or one that nobody holds
+│   ├── Forbidden           a key whose role doesn't reach that far
+│   └── RateLimited         too many requests or tokens a minute: wait
+├── Overloaded              the queue is full: try again
+├── UpstreamError           the provider refused, failed or answered nonsense
+│   └── UpstreamTimeout     the provider didn't answer in time
 ├── ParityError             the exported graph disagrees with training
 └── MissingExtra            a feature whose `pip install` is missing
 """
@@ -65,6 +74,18 @@ class InvalidBudget(InvalidInput):
     """A scope, a window, a limit or the money to hold can't be used."""
 
     code = "invalid_budget"
+
+
+class InvalidConfig(InvalidInput):
+    """The configuration can't be used; the message names the file and its line, or the variable."""
+
+    code = "invalid_config"
+
+
+class InvalidChat(InvalidInput):
+    """A chat request can't be used; `field` is the path of what is wrong ("messages[2].content")."""
+
+    code = "invalid_request"
 
 
 class InvalidBill(InvalidInput):
@@ -157,6 +178,77 @@ class LedgerUnavailable(LedgerError):
         self.retry_after_s = retry_after_s
 
 
+class AccessError(PointsmanError):
+    """Who asks may not."""
+
+    code = "access"
+
+
+class Unauthenticated(AccessError):
+    """There is no key, or one that nobody holds; the message never repeats it."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(AccessError):
+    """The key is known, and its role doesn't reach that far."""
+
+    code = "forbidden"
+
+
+class RateLimited(AccessError):
+    """Too many requests or tokens a minute; try again in `retry_after_s` seconds."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after_s: int = 1) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(PointsmanError):
+    """As many requests wait as may; try again in `retry_after_s` seconds."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after_s: int = 1) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamError(PointsmanError):
+    """The provider refused, failed or answered what can't be used.
+
+    `status` is the provider's HTTP status, None where it gave none. `is_retryable` says whether the same call may
+    succeed later; `is_unbilled` whether the provider certainly billed nothing for it (it was never sent, or refused
+    before any work). `retry_after_s` is what the provider asked for.
+    """
+
+    code = "upstream"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        status: int | None = None,
+        is_retryable: bool = False,
+        is_unbilled: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, field=field)
+        self.status = status
+        self.is_retryable = is_retryable
+        self.is_unbilled = is_unbilled
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamTimeout(UpstreamError):
+    """The provider didn't answer in time; what it billed isn't known."""
+
+    code = "upstream_timeout"
+
+
 class ParityError(PointsmanError):
     """The exported graph doesn't compute what training computed."""
 
@@ -184,6 +276,13 @@ HTTP_STATUS: Final[dict[type[PointsmanError], int]] = {
     HoldConflict: 409,
     UnknownHold: 404,
     LedgerUnavailable: 503,
+    InvalidChat: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    RateLimited: 429,
+    Overloaded: 503,
+    UpstreamError: 502,
+    UpstreamTimeout: 504,
 }
 
 

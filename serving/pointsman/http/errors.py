@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pointsman.errors import BudgetExceeded, LedgerUnavailable, PointsmanError, http_status
+from pointsman.errors import BudgetExceeded, LedgerUnavailable, Overloaded, PointsmanError, RateLimited, http_status
 from pointsman.http.bodies import BodyTooLarge, InvalidJson, json_response
 from pointsman.http.metrics import Metrics
 
@@ -67,7 +67,7 @@ def install_error_replies(app: FastAPI, metrics: Metrics) -> None:
         assert isinstance(error, PointsmanError)
         metrics.refused(error.code)
         status = _STATUS.get(type(error)) or http_status(error)
-        headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, LedgerUnavailable) else None
+        headers = _waiting(error)
         return json_response(msgspec.json.encode(error_reply(error)), status, headers)
 
     async def refuse_request(request: Request, error: Exception) -> Response:
@@ -80,6 +80,12 @@ def install_error_replies(app: FastAPI, metrics: Metrics) -> None:
 
     app.add_exception_handler(PointsmanError, refuse)
     app.add_exception_handler(HTTPException, refuse_request)
+
+
+def _waiting(error: PointsmanError) -> dict[str, str] | None:
+    if isinstance(error, LedgerUnavailable | RateLimited | Overloaded):
+        return {"Retry-After": str(error.retry_after_s)}
+    return None
 
 
 class Boundary:

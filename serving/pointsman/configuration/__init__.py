@@ -1,0 +1,1 @@
+"""The settings: pointsman.yaml and the environment, read into one frozen value."""

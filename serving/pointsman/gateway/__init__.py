@@ -1,0 +1,1 @@
+"""Runs a decision: calls the model, streams, falls back, judges, settles what it cost."""

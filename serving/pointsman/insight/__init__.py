@@ -1,0 +1,1 @@
+"""Reads the log: statistics, savings, series, exports. Pure but for the reading."""
