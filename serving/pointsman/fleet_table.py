@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pointsman.policy import ModelTable
 from pointsman.prediction import AbilityTable, Manifest, Unmeasured, ability_table
 from pointsman.registry import Fleet, ModelCard
-from pointsman.types import CAPABILITIES, TASK_TYPES
+from pointsman.types import CAPABILITIES, TASK_TYPES, Call
 
 Integers = npt.NDArray[np.int64]
 
@@ -27,6 +27,7 @@ class FleetTable(msgspec.Struct, frozen=True):
     abilities: AbilityTable
     input_prices: Integers
     output_prices: Integers
+    batch_percents: Integers
     first_tier_tokens: int
     availability: tuple[float, ...]
 
@@ -45,6 +46,18 @@ class FleetTable(msgspec.Struct, frozen=True):
         costs: Integers = -(-bill // _MTOK)
         if input_tokens.max(initial=0) >= self.first_tier_tokens:
             self._bill_tiers(costs, input_tokens, output_tokens)
+        return costs
+
+    def called(self, call: Call, cost_nanousd: Integers) -> Integers:
+        """Return what a task costs each model, int64 (n_models,), where one answer alone costs `cost_nanousd`.
+
+        Several answers count as whole calls, the prompt included: a bound that is simple, and rarely needed.
+        """
+        costs: Integers = cost_nanousd * call.answers
+        if call.is_batch:
+            costs = -(-costs * self.batch_percents // 100)
+        if call.switching_nanousd:
+            costs = costs + np.array([call.switching_nanousd.get(name, 0) for name in self.models.models], np.int64)
         return costs
 
     def _bill_tiers(self, costs: Integers, input_tokens: Integers, outputs: Integers) -> None:
@@ -66,6 +79,7 @@ def fleet_table(fleet: Fleet, manifest: Manifest) -> FleetTable:
         abilities=abilities,
         input_prices=np.array([card.price.input_nanousd_per_mtok for card in cards], dtype=np.int64),
         output_prices=np.array([card.price.output_nanousd_per_mtok for card in cards], dtype=np.int64),
+        batch_percents=np.array([card.price.batch_percent for card in cards], dtype=np.int64),
         availability=tuple(card.availability for card in cards),
         first_tier_tokens=min(tiers, default=np.iinfo(np.int64).max),
     )

@@ -14,6 +14,7 @@ from pointsman.fleet_table import FleetTable
 from pointsman.money import NANO
 from pointsman.policy import ranking
 from pointsman.treasury import Ask, Choice, Holding, Treasury
+from pointsman.treasury.steps import Steps
 from pointsman.types import COMPLEXITIES, TASK_TYPES, Decision, Promise, Task
 
 _NO_DIAL: Final = 1e9
@@ -82,7 +83,7 @@ Todo = Mapping[int, tuple[Task, list[int], str | None]]
 
 def purchases(
     treasury: Treasury, table: FleetTable, considered: Considered, todo: Todo
-) -> dict[int, Purchase | LedgerError]:
+) -> Steps[dict[int, Purchase | LedgerError]]:
     """Return by row what was held, or why nothing could be.
 
     Raises:
@@ -94,10 +95,10 @@ def purchases(
         Ask(todo[row][0], TASK_TYPES[considered.types[row]], tier, _choices(table, considered, row, todo[row][1]))
         for row, tier in zip(rows, _tiers(considered, rows), strict=True)
     ]
-    answers = zip(rows, treasury.hold(asks), strict=True)
+    answers = yield from treasury.holding(asks)
     return {
         row: _purchase(answer, table, *todo[row][1:]) if isinstance(answer, Holding) else answer
-        for row, answer in answers
+        for row, answer in zip(rows, answers, strict=True)
     }
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +37,10 @@ from pointsman.purchases import Purchase, purchases, repaced
 from pointsman.refusing import refusal
 from pointsman.registry import Fleet, load_fleet
 from pointsman.treasury import Settlement, Treasury
+from pointsman.treasury.steps import Steps, awaited, done
 from pointsman.types import (
     ANYTHING,
+    ONE_CALL,
     PROFILES,
     TASK_TYPES,
     Decision,
@@ -46,6 +48,9 @@ from pointsman.types import (
     Task,
 )
 from pointsman.verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from pointsman.store import StoreLedger
 
 Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
@@ -159,10 +164,17 @@ class Router:
         Raises:
             InvalidTask, NoEligibleModel, LedgerError: as `route`, for the first task concerned; nothing is held then.
         """
-        results = self.try_route_many(tasks)
+        return done(self._routed(tasks), self._ledger)
+
+    async def route_async(self, task: Task | str) -> Decision:
+        """Return the decision for one task as `route` does, without blocking the event loop while money is held."""
+        return (await awaited(self._routed([task]), self._ledger))[0]
+
+    def _routed(self, tasks: Sequence[Task | str]) -> Steps[list[Decision]]:
+        results = yield from self._tried(tasks)
         for result in results:
             if not isinstance(result, Decision):
-                self._release(results)
+                yield from self._releasing(results)
                 raise result
         return [result for result in results if isinstance(result, Decision)]
 
@@ -179,28 +191,36 @@ class Router:
 
     def try_route_many(self, tasks: Sequence[Task | str]) -> list[Result]:
         """Return for each task its decision, or the error that says why no model can do it or no money is left."""
+        return done(self._tried(tasks), self._ledger)
+
+    def _tried(self, tasks: Sequence[Task | str]) -> Steps[list[Result]]:
         todo = [_as_task(task) for task in tasks]
         self._check_names(todo)
         if self.profile != "auto":
-            return self._decide(todo, self._consider(todo, self.profile))
+            return (yield from self._decide(todo, self._consider(todo, self.profile)))
         fast = self._consider(todo, "fast")
         is_settled = self._is_settled(todo, fast)
         if is_settled.all():
-            return self._decide(todo, fast)
+            return (yield from self._decide(todo, fast))
         doubtful = [task for task, settled in zip(todo, is_settled, strict=True) if not settled]
-        deep = self._decide(doubtful, self._consider(doubtful, "deep"))
+        deep = yield from self._decide(doubtful, self._consider(doubtful, "deep"))
         try:
-            settled = iter(self._decide(todo, fast, is_settled))
+            settled = iter((yield from self._decide(todo, fast, is_settled)))
         except PointsmanError:
-            self._release(deep)
+            yield from self._releasing(deep)
             raise
         rest = iter(deep)
         return [next(settled if row_is_settled else rest) for row_is_settled in is_settled]
 
-    def _release(self, results: Sequence[Result]) -> None:
+    def _releasing(self, results: Sequence[Result]) -> Steps[None]:
         """Let go of what was held for decisions that nobody gets."""
         if self.treasury is not None:
-            self.treasury.release(one.decision_id for one in results if isinstance(one, Decision) and one.decision_id)
+            held = [one.hold_id for one in results if isinstance(one, Decision) and one.hold_id]
+            yield from self.treasury.releasing(held)
+
+    @property
+    def _ledger(self) -> "StoreLedger | None":
+        return None if self.treasury is None else self.treasury.ledger
 
     def candidates(self, tasks: Sequence[Task | str], depth: Depth) -> Candidates:
         """Return what every model of the fleet would do with each task, read at one depth."""
@@ -247,9 +267,11 @@ class Router:
             if task.type is not None:
                 types[row] = _TYPE_INDEX[task.type]
         input_tokens = np.array([_input_tokens(task) for task in tasks], dtype=np.int64)
+        cost_nanousd = self._table.cost_nanousd(input_tokens, output_tokens)
+        self._add_what_the_call_costs(tasks, cost_nanousd)
         candidates = Candidates(
             quality=quality,
-            cost_nanousd=self._table.cost_nanousd(input_tokens, output_tokens),
+            cost_nanousd=cost_nanousd,
             output_tokens=output_tokens,
             tokens=input_tokens[:, np.newaxis] + output_tokens,
             is_able=able_models(self._table.models, [t.constraints for t in tasks], types, input_tokens, quality),
@@ -261,6 +283,11 @@ class Router:
         utility = self._strategy(types)(candidates, components, self._trade_usd)
         return Considered(reading, types, input_tokens, candidates, components, utility)
 
+    def _add_what_the_call_costs(self, tasks: Sequence[Task], cost_nanousd: Integers) -> None:
+        for row, task in enumerate(tasks):
+            if task.call is not ONE_CALL:
+                cost_nanousd[row] = self._table.called(task.call, cost_nanousd[row])
+
     def _strategy(self, types: Integers) -> Strategy:
         name = self.policy.strategy
         if name not in MODES:
@@ -268,7 +295,9 @@ class Router:
         circumstances = Circumstances(types, self.policy.trade_usd_by_type or {})
         return mode(name, circumstances, STRATEGIES[self.policy.production])
 
-    def _decide(self, tasks: Sequence[Task], considered: Considered, wanted: Booleans | None = None) -> list[Result]:
+    def _decide(
+        self, tasks: Sequence[Task], considered: Considered, wanted: Booleans | None = None
+    ) -> Steps[list[Result]]:
         """Return the results of all tasks, or of those `wanted` (n_tasks,)."""
         orders = ranking(considered.utility, considered.candidates)
         if self._constant is not None:
@@ -280,7 +309,7 @@ class Router:
             rows = [row for row, count in enumerate(able) if count and (wanted is None or wanted[row])]
             considered, words = repaced(self.treasury, considered, orders, rows, self._dial)
             todo = {row: (tasks[row], orders[row, : able[row]].tolist(), words.get(row)) for row in rows}
-            bought = purchases(self.treasury, self._table, considered, todo)
+            bought = yield from purchases(self.treasury, self._table, considered, todo)
         columns = Columns.of(considered)
         return [
             self._bought(task, columns, row, bought[row], origins)

@@ -130,6 +130,25 @@ def _is_token_count(count: float) -> bool:
 
 
 ANYTHING: Final = Constraints()
+
+
+class Call(msgspec.Struct, frozen=True):
+    """How the chosen model will be called, as far as that bears on the price.
+
+    `most_input_tokens` is a count that the provider can't exceed, None where it is to be bounded by the text's bytes.
+    `answers` are asked for at once. `caches_for_an_hour` says that the prompt may be written to the dearer cache,
+    `is_batch` that the provider's batch price applies. `switching_nanousd` is what choosing each model costs besides,
+    such as the loss of a prompt that another has cached; models that aren't named cost nothing more.
+    """
+
+    most_input_tokens: int | None = None
+    answers: int = 1
+    caches_for_an_hour: bool = False
+    is_batch: bool = False
+    switching_nanousd: Mapping[str, int] = {}
+
+
+ONE_CALL: Final = Call()
 _NO_TAGS: Final[Mapping[str, str]] = {}
 
 
@@ -137,7 +156,8 @@ class Task(msgspec.Struct, frozen=True):
     """What the caller wants done.
 
     `budget_usd` is the most that this one task may be expected to cost; `tags` (user, team, agent, project) are
-    carried into the decision; `id` is the caller's own name for the task.
+    carried into the decision; `id` is the caller's own name for the task; `call` is how a program that runs the
+    decision will call the model.
     """
 
     description: str
@@ -146,6 +166,7 @@ class Task(msgspec.Struct, frozen=True):
     constraints: Constraints = ANYTHING
     tags: Mapping[str, str] = _NO_TAGS
     id: str | None = None
+    call: Call = ONE_CALL
 
     def __post_init__(self) -> None:
         """Refuse a task that can't be routed, and bring its type into canonical form.

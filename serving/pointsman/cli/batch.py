@@ -54,8 +54,8 @@ class Tally:
         self.escalated += result.escalated_from is not None
         self.promises.add(result)
         self.degraded += result.degradation is not None
-        if result.decision_id is not None and result.held_nanousd is not None:
-            self.held_ids.append(result.decision_id)
+        if result.hold_id is not None and result.held_nanousd is not None:
+            self.held_ids.append(result.hold_id)
             self.held_nanousd += result.held_nanousd
         if result.saving_nanousd is not None:
             self.baseline = result.baseline

@@ -54,6 +54,7 @@ def components(*, has_budgets: bool) -> dict[str, Schema]:
 
 def _describe_requests(schemas: dict[str, Schema]) -> None:
     task, constraints, item = schemas["Task"], schemas["Constraints"], schemas["PredictItem"]
+    del task["properties"]["call"], schemas["Call"]  # what programs say, and callers over HTTP can't
     for schema in (task, constraints, item):
         schema["additionalProperties"] = False
         for field in schema["properties"].values():

@@ -1,5 +1,6 @@
 """The ledger on a database: writes go through the writer, reads to the tables."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -49,19 +50,26 @@ class StoreLedger:
         """Hold the amount in every scope, or in none."""
         return self._hold(Reserve(request, tuple(limits)))
 
-    def reserve_many(self, asked: Sequence[tuple[HoldRequest, Sequence[Limit]]]) -> list[Hold | LedgerError]:
-        """Return for each request its hold, or the refusal; those that wait together become one commit.
+    def perform(self, operations: Sequence[Operation]) -> list[Hold | LedgerError]:
+        """Return the hold that each operation leaves, or its refusal; those that wait together become one commit.
 
         Raises:
-            InvalidBudget: a request that can't be made at all; nothing of any was done.
+            InvalidInput: an operation that can't be done at all.
         """
-        operations = [Reserve(request, tuple(limits)) for request, limits in asked]
         answers: list[Hold | LedgerError] = []
         for first in range(0, len(operations), _TOGETHER):
             futures = [self._try_submit(operation) for operation in operations[first : first + _TOGETHER]]
             end = time.monotonic() + self._timeout_s  # for all of them: a database that hangs is waited for once
             answers += [self._hold_or_refusal(future, end) for future in futures]
         return answers
+
+    async def performed(self, operations: Sequence[Operation]) -> list[Hold | LedgerError]:
+        """Do as `perform`, without a thread that waits. Don't cancel it: what was submitted would still be done."""
+        futures = [self._try_submit(operation) for operation in operations]
+        waiting = [asyncio.wrap_future(future) for future in futures if not future.done()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=self._timeout_s)
+        return [self._hold_or_refusal(future, time.monotonic()) for future in futures]
 
     def settle(self, hold_id: str, bill: Amount, *, key: str, tenant: str = "default") -> Hold:
         """Post the bill and release the hold; a presumed hold is corrected."""

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from pointsman.budget import HoldRequest, Limit
-from pointsman.budget.exposure import Exposure, prompt_bound
+from pointsman.budget import HoldRequest, Limit, Scope
+from pointsman.budget.exposure import Attempt, Exposure, prompt_bound
 from pointsman.registry import ModelCard
 from pointsman.types import Task
 
@@ -19,12 +19,17 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """A task for which money is to be held: the models that would do, best first."""
+    """A task for which money is to be held: the models that would do, best first.
+
+    `decision_id` is None for a new decision; each further `attempt` of one has a hold of its own.
+    """
 
     task: Task
     type: str
     tier: str
     choices: tuple[Choice, ...]
+    decision_id: str | None = None
+    attempt: int = 0
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -42,6 +47,8 @@ class Holding(msgspec.Struct, frozen=True):
     place: int
     affordable: tuple[int, ...]
     words: str | None
+    scopes: tuple[Scope, ...]
+    predicted_nanousd: int
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -55,8 +62,17 @@ class Prepared(msgspec.Struct, frozen=True):
 
 def prompt_tokens(task: Task) -> int:
     """Return the tokens of the prompt: as the caller counted them, else a number that no tokenizer exceeds."""
-    given = task.constraints.input_tokens
+    most, given = task.call.most_input_tokens, task.constraints.input_tokens
+    if most is not None:
+        return most
     return prompt_bound([task.description]) if given is None else given
+
+
+def attempt_of(task: Task) -> Attempt:
+    """Return the call that the task will be, as far as its price needs to know."""
+    asked, call = task.constraints.max_output_tokens, task.call
+    limit = None if asked is None else max(1, asked)
+    return Attempt(prompt_tokens(task), limit, call.answers, call.caches_for_an_hour, call.is_batch)
 
 
 def payers(tags: Mapping[str, str]) -> dict[str, str]:

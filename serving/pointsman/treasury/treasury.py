@@ -10,16 +10,19 @@ import msgspec
 from pointsman.budget import Amount, Hold, HoldRequest, Limit, Scope, Window
 from pointsman.budget.books import hold_id_of
 from pointsman.budget.ending import LONGEST_HOLD
-from pointsman.budget.exposure import Attempt, exposure
+from pointsman.budget.exposure import exposure
+from pointsman.budget.ledger import Unbilled
+from pointsman.budget.operations import Presume, Reserve, Settle, Void
 from pointsman.budget.rules import Bearing, Rules, effective_limits
 from pointsman.errors import BudgetExceeded, InvalidBudget, LedgerError, LedgerUnavailable, UnknownHold
 from pointsman.money import format_usd
 from pointsman.outcomes import Outcome
 from pointsman.registry import ModelCard
-from pointsman.treasury.asking import Ask, Holding, Prepared, payers, prompt_tokens
+from pointsman.treasury.asking import Ask, Holding, Prepared, attempt_of, payers
 from pointsman.treasury.pacers import Pacers
 from pointsman.treasury.settling import Settlement, bill_of, refuse_voided
 from pointsman.treasury.standing import Snapshot, Standing
+from pointsman.treasury.steps import Steps, done
 
 if TYPE_CHECKING:
     from pointsman.store import StoreLedger
@@ -76,6 +79,10 @@ class Treasury:
         return self.standing.at(self.clock())
 
     def hold(self, asks: Sequence[Ask]) -> list[Holding | LedgerError]:
+        """Hold money for the tasks; see `holding`."""
+        return done(self.holding(asks), self.ledger)
+
+    def holding(self, asks: Sequence[Ask]) -> Steps[list[Holding | LedgerError]]:
         """Hold for each task the most that its best choice can cost, or the best of the cheaper ones that fits.
 
         A task for which none fits gets `BudgetExceeded` of the last limit that refused, or `FrozenScope`.
@@ -90,7 +97,7 @@ class Treasury:
         results: dict[int, Holding | LedgerError] = {}
         turns = {index: Turn(0) for index in range(len(asks))}
         while turns:
-            answers = self.ledger.reserve_many([_request(prepared[i], turn.place) for i, turn in turns.items()])
+            answers = yield [_reserve(prepared[index], turn.place) for index, turn in turns.items()]
             after: dict[int, Turn] = {}
             for (index, turn), answer in zip(turns.items(), answers, strict=True):
                 if isinstance(answer, Hold):
@@ -100,23 +107,43 @@ class Treasury:
                 else:
                     results[index] = answer
             turns = after
-            self._stop_where_lost(results.values())
+            yield from self._stop_where_lost(results.values())
         return [results[index] for index in range(len(asks))]
 
-    def _stop_where_lost(self, results: Iterable[Holding | LedgerError]) -> None:
+    def _stop_where_lost(self, results: Iterable[Holding | LedgerError]) -> Steps[None]:
         lost = next((one for one in results if isinstance(one, LedgerUnavailable)), None)
         if lost is not None:
-            self.release(one.decision_id for one in results if isinstance(one, Holding))
+            yield from self.releasing([one.hold_id for one in results if isinstance(one, Holding)])
             raise lost
 
-    def release(self, decision_ids: Iterable[str]) -> None:
-        """Let go of holds whose decisions were given to nobody; where the ledger can't, they are presumed later."""
-        for decision_id in decision_ids:
-            try:
-                self.ledger.void(self._hold_id(decision_id), "not_sent", key="released", tenant=self.tenant)
-            except LedgerUnavailable:
-                return
-        self.standing.forget()
+    def releasing(self, hold_ids: Sequence[str], evidence: Unbilled = "not_sent") -> Steps[None]:
+        """Let go of holds that nothing was billed for; where the ledger can't, they are presumed later."""
+        if hold_ids:
+            yield [Void(hold_id, evidence, "released", self.tenant) for hold_id in hold_ids]
+            self.standing.forget()
+
+    def posting(self, holding: Holding, bill: Amount) -> Steps[Hold]:
+        """Post the bill of an attempt, once.
+
+        Raises:
+            InvalidBill: a bill that can't be true, or none where money was held; the hold stays open.
+            HoldConflict, LedgerUnavailable: it isn't posted, and the hold is presumed at its expiry.
+        """
+        (answer,) = yield [Settle(holding.hold_id, bill, _KEY, self.tenant)]
+        if isinstance(answer, LedgerError):
+            raise answer
+        self.standing.add(holding.scopes, bill.nanousd - holding.held_nanousd)
+        self.pacers.billed(holding.scopes, holding.predicted_nanousd, bill.nanousd)
+        return answer
+
+    def presuming(self, holding: Holding) -> Steps[Hold | LedgerError]:
+        """Post the whole hold, since nobody knows what the attempt was billed; late evidence corrects it."""
+        (answer,) = yield [Presume(holding.hold_id, "unknown", self.tenant)]
+        return answer
+
+    def release(self, hold_ids: Sequence[str]) -> None:
+        """Let go of holds whose decisions were given to nobody; see `releasing`."""
+        done(self.releasing(hold_ids), self.ledger)
 
     def settle(self, outcome: Outcome, card_of: Callable[[str], ModelCard]) -> Settlement:
         """Settle the hold of a decision by what its caller reports, once, and keep the report.
@@ -173,8 +200,16 @@ class Treasury:
         return hold_id_of(self.tenant, decision_id, 0)
 
     def _hold(self, decision_id: str) -> Hold:
+        """Return the hold that an outcome settles: of several attempts the first that wasn't voided."""
         try:
-            return self.ledger.hold(self._hold_id(decision_id), tenant=self.tenant)
+            attempt, hold = 0, self.ledger.hold(self._hold_id(decision_id), tenant=self.tenant)
+            while hold.state == "voided":
+                attempt += 1
+                try:
+                    hold = self.ledger.hold(hold_id_of(self.tenant, decision_id, attempt), tenant=self.tenant)
+                except UnknownHold:
+                    break
+            return hold
         except UnknownHold:
             raise UnknownHold(
                 f"no decision that held money has the id {decision_id!r:.80}; take decision_id from the decision.",
@@ -182,17 +217,18 @@ class Treasury:
             ) from None
 
     def _prepared(self, ask: Ask, now: datetime, snapshot: Snapshot) -> Prepared:
-        decision_id, tags = self._ids(), payers(ask.task.tags)
+        decision_id, tags = ask.decision_id or self._ids(), payers(ask.task.tags)
         bearing = Bearing(decision_id, tags, ask.type, ask.tier)
         scopes, user = bearing.scopes(), tags.get("user")
         used = self.standing.used_by(user, now, snapshot)
         limits = snapshot.overlaid(effective_limits(snapshot.rules, bearing, used, now), scopes)
         plan = snapshot.rules.plan(user)
-        asked = ask.task.constraints.max_output_tokens
-        attempt = Attempt(prompt_tokens(ask.task), None if asked is None else max(1, asked))
+        attempt = attempt_of(ask.task)
         exposures = [exposure(one.card, attempt, plan.max_output_tokens if plan else None) for one in ask.choices]
         expires_at = now + self._hold_for
-        request = HoldRequest(decision_id, scopes, Amount(0), expires_at, tenant=self.tenant, decision_id=decision_id)
+        request = HoldRequest(
+            decision_id, scopes, Amount(0), expires_at, self.tenant, ask.attempt, decision_id=decision_id
+        )
         return Prepared(ask, request, limits, tuple(exposures))
 
     def _held(self, prepared: Prepared, turn: "Turn", hold: Hold) -> Holding:
@@ -209,6 +245,8 @@ class Treasury:
             place=turn.place,
             affordable=tuple(i for i in later if turn.place == 0 or exposures[i].amount_nanousd <= room),
             words=turn.words,
+            scopes=hold.scopes,
+            predicted_nanousd=hold.predicted_nanousd,
         )
 
 
@@ -220,7 +258,7 @@ class Turn(msgspec.Struct, frozen=True):
     words: str | None = None
 
 
-def _request(prepared: Prepared, place: int) -> tuple[HoldRequest, tuple[Limit, ...]]:
+def _reserve(prepared: Prepared, place: int) -> Reserve:
     choice, most = prepared.ask.choices[place], prepared.exposures[place]
     request = msgspec.structs.replace(
         prepared.request,
@@ -228,7 +266,7 @@ def _request(prepared: Prepared, place: int) -> tuple[HoldRequest, tuple[Limit, 
         model=choice.card.id,
         predicted_nanousd=choice.predicted_nanousd,
     )
-    return request, prepared.limits
+    return Reserve(request, prepared.limits)
 
 
 def _cheaper(prepared: Prepared, turn: Turn, refusal: LedgerError) -> Turn | None:
