@@ -1,5 +1,6 @@
 """A fleet as arrays, for policy: capabilities as masks, prices as integers."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -47,6 +48,14 @@ class FleetTable(msgspec.Struct, frozen=True):
         if input_tokens.max(initial=0) >= self.first_tier_tokens:
             self._bill_tiers(costs, input_tokens, output_tokens)
         return costs
+
+    def with_availability(self, availability: Mapping[str, float]) -> "FleetTable":
+        """Return the table with other shares of availability, by model; models that aren't named keep theirs."""
+        shares = tuple(
+            availability.get(name, own) for name, own in zip(self.models.models, self.availability, strict=True)
+        )
+        models = msgspec.structs.replace(self.models, availability=np.array(shares, dtype=np.float32))
+        return msgspec.structs.replace(self, models=models, availability=shares)
 
     def called(self, call: Call, cost_nanousd: Integers) -> Integers:
         """Return what a task costs each model, int64 (n_models,), where one answer alone costs `cost_nanousd`.

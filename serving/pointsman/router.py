@@ -1,9 +1,11 @@
 """The composition: Task → Reading → Candidates → hold → Decision."""
 
+import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -145,6 +147,19 @@ class Router:
         loaded = fleet if isinstance(fleet, Fleet) else load_fleet(fleet)
         chosen = policy if policy is None or isinstance(policy, Policy) else read_policy(policy)
         return cls(read_bundle(bundle), loaded, profile=profile, policy=chosen, treasury=treasury)
+
+    def paid_by(self, treasury: Treasury) -> "Router":
+        """Return a router that differs only in whose money it holds; it shares everything else."""
+        other = copy.copy(self)
+        other.treasury = treasury
+        return other
+
+    def with_availability(self, availability: Mapping[str, float]) -> "Router":
+        """Return a router that differs only in how available models are, each in [0, 1]; others stay as they were."""
+        other = copy.copy(self)
+        other._table = self._table.with_availability(availability)
+        other._verdicts = msgspec.structs.replace(self._verdicts, table=other._table)
+        return other
 
     def route(self, task: Task | str) -> Decision:
         """Return the decision for one task; a plain text is a task without type or budget.

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from pointsman.budget import HoldRequest, Limit, Scope
+from pointsman.budget import HoldRequest, Limit
 from pointsman.budget.exposure import Attempt, Exposure, prompt_bound
 from pointsman.registry import ModelCard
 from pointsman.types import Task
@@ -47,8 +47,6 @@ class Holding(msgspec.Struct, frozen=True):
     place: int
     affordable: tuple[int, ...]
     words: str | None
-    scopes: tuple[Scope, ...]
-    predicted_nanousd: int
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -70,7 +68,8 @@ def prompt_tokens(task: Task) -> int:
 
 def attempt_of(task: Task) -> Attempt:
     """Return the call that the task will be, as far as its price needs to know."""
-    asked, call = task.constraints.max_output_tokens, task.call
+    call = task.call
+    asked = task.constraints.max_output_tokens if call.max_output_tokens is None else call.max_output_tokens
     limit = None if asked is None else max(1, asked)
     return Attempt(prompt_tokens(task), limit, call.answers, call.caches_for_an_hour, call.is_batch)
 

@@ -68,8 +68,18 @@ class Standing:
             used = {place: found.used.get(place, 0) + self._own.get(place, 0) for place in {*found.used, *self._own}}
             return msgspec.structs.replace(found, used=used)
 
+    def refresh(self, now: datetime) -> None:
+        """Read the state, so that `at` finds it fresh; nobody waits meanwhile.
+
+        Raises:
+            LedgerUnavailable: it can't be read.
+        """
+        found = self._read(now)
+        with self._lock:
+            self._snapshot, self._own = found, {}
+
     def add(self, scopes: Iterable[Scope], nanousd: int) -> None:
-        """Count money that this process held since the last reading."""
+        """Count money that this process held, or let go of, since the last reading."""
         with self._lock:
             for scope in scopes:
                 if scope.kind in ("global", "tier"):

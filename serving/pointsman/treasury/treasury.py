@@ -70,6 +70,12 @@ class Treasury:
         self._hold_for = hold_for
         self._ids = ids
 
+    def of(self, tenant: str) -> "Treasury":
+        """Return the treasury of another tenant on the same ledger, under the same rules."""
+        return Treasury(
+            self.ledger, self.rules, clock=self.clock, tenant=tenant, hold_for=self._hold_for, ids=self._ids
+        )
+
     def snapshot(self) -> Snapshot:
         """Return limits and usage as they stand, at most a second old.
 
@@ -122,24 +128,23 @@ class Treasury:
             yield [Void(hold_id, evidence, "released", self.tenant) for hold_id in hold_ids]
             self.standing.forget()
 
-    def posting(self, holding: Holding, bill: Amount) -> Steps[Hold]:
+    def posting(self, hold_id: str, bill: Amount) -> Steps[Hold]:
         """Post the bill of an attempt, once.
 
         Raises:
             InvalidBill: a bill that can't be true, or none where money was held; the hold stays open.
             HoldConflict, LedgerUnavailable: it isn't posted, and the hold is presumed at its expiry.
         """
-        (answer,) = yield [Settle(holding.hold_id, bill, _KEY, self.tenant)]
+        (answer,) = yield [Settle(hold_id, bill, _KEY, self.tenant)]
         if isinstance(answer, LedgerError):
             raise answer
-        self.standing.add(holding.scopes, bill.nanousd - holding.held_nanousd)
-        self.pacers.billed(holding.scopes, holding.predicted_nanousd, bill.nanousd)
+        self.standing.add(answer.scopes, bill.nanousd - answer.amount.nanousd)
+        self.pacers.billed(answer.scopes, answer.predicted_nanousd, bill.nanousd)
         return answer
 
-    def presuming(self, holding: Holding) -> Steps[Hold | LedgerError]:
+    def presuming(self, hold_id: str) -> Steps[None]:
         """Post the whole hold, since nobody knows what the attempt was billed; late evidence corrects it."""
-        (answer,) = yield [Presume(holding.hold_id, "unknown", self.tenant)]
-        return answer
+        yield [Presume(hold_id, "unknown", self.tenant)]
 
     def release(self, hold_ids: Sequence[str]) -> None:
         """Let go of holds whose decisions were given to nobody; see `releasing`."""
@@ -245,8 +250,6 @@ class Treasury:
             place=turn.place,
             affordable=tuple(i for i in later if turn.place == 0 or exposures[i].amount_nanousd <= room),
             words=turn.words,
-            scopes=hold.scopes,
-            predicted_nanousd=hold.predicted_nanousd,
         )
 
 
