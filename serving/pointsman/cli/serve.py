@@ -8,7 +8,9 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from pointsman.cli.options import add_router_options, add_treasury_options, load_router
 from pointsman.errors import InvalidInput, MissingExtra
@@ -16,13 +18,15 @@ from pointsman.errors import InvalidInput, MissingExtra
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from pointsman.configuration import Configuration
     from pointsman.http.webhook import Sender
     from pointsman.router import Router
+    from pointsman.settings import ServerSettings
 
 _SECRET: Final = "POINTSMAN_WEBHOOK_SECRET"
 _BACKLOG: Final = 2048
 _SETTINGS: Final = (
-    *("fleet", "bundle", "profile", "strategy", "trade_usd", "confidence", "target_quality", "policy"),
+    *("config", "fleet", "bundle", "profile", "strategy", "trade_usd", "confidence", "target_quality", "policy"),
     *("budgets", "database_url", "tenant", "hold_for", "alert_webhook"),
 )
 """Options that worker processes read from the environment, as POINTSMAN_FLEET and so on."""
@@ -35,9 +39,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
+    parser.add_argument("--config", metavar="FILE", help="be a gateway: a pointsman.yaml (pointsman init writes one)")
+    parser.add_argument("--host", help="the address to listen on (default: the configuration's, else 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="0 takes a free one (default: the configuration's, else 8000)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: the configuration's, else 1)")
     add_router_options(parser)
     add_treasury_options(parser)
     parser.add_argument(
@@ -47,66 +52,123 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted; what can't be used is refused before any worker starts."""
-    if args.workers < 1:
-        raise InvalidInput(f"workers is {args.workers}; expected at least 1.", field="workers")
     try:
         import uvicorn
     except ModuleNotFoundError:
         raise MissingExtra("The HTTP server", "serve") from None
-    from pointsman.http import create_app
-
-    router, alerts = load_router(args), _alerts(args)
-    listener = _bound(args.host, args.port)
+    configuration = _configuration(args)
+    server = _server(args, configuration)
+    site = _site(args, configuration)
+    listener = _bound(server.host, server.port)
     port = listener.getsockname()[1]
-    if args.workers == 1:
-        app = create_app(router, alerts=alerts)
+    if server.workers == 1:
+        app = site.app()
         listener.listen(_BACKLOG)
-        _announce(router, args.host, port)
+        _announce(site, server.host, port)
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
         return 0
-    if router.treasury is not None:
-        router.treasury.close()  # each worker opens its own
+    if site.router.treasury is not None:
+        site.router.treasury.close()  # each worker opens its own
     listener.close()  # the workers' supervisor binds the port itself
-    _announce(router, args.host, port)
+    _announce(site, server.host, port)
     _export_settings(args)
     factory = f"{__name__}:app_from_environment"
-    uvicorn.run(factory, factory=True, host=args.host, port=port, workers=args.workers, log_level="warning")
+    uvicorn.run(
+        factory, factory=True, host=server.host, port=port, workers=server.workers, log_level="warning"
+    )
     return 0
 
 
 def app_from_environment() -> "FastAPI":
     """Return the app that the POINTSMAN_* environment variables describe: the factory of worker processes."""
-    from pointsman.http import create_app
-
     parser = argparse.ArgumentParser()
     _add_options(parser)
     names = {name: f"POINTSMAN_{name.upper()}" for name in _SETTINGS}
     given = {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}
     words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     args = parser.parse_args(words)
-    return create_app(load_router(args), alerts=_alerts(args))
+    return _site(args, _configuration(args)).app()
 
 
-def _alerts(args: argparse.Namespace) -> "Sender | None":
-    """Return who posts alerts; its secret comes from the environment, where process lists don't show it."""
-    if args.alert_webhook is None:
+class Site(NamedTuple):
+    """What is served."""
+
+    router: "Router"
+    alerts: "Sender | None"
+    configuration: "Configuration | None"
+
+    def app(self) -> "FastAPI":
+        """Return the application."""
+        from pointsman.http import create_app
+
+        if self.configuration is None:
+            return create_app(self.router, alerts=self.alerts)
+        from pointsman.gateway import Executor
+        from pointsman.gateway.opening import opened_parts
+
+        return create_app(
+            self.router, alerts=self.alerts, executor=Executor(opened_parts(self.configuration, self.router))
+        )
+
+
+def _configuration(args: argparse.Namespace) -> "Configuration | None":
+    if args.config is None:
         return None
-    if args.budgets is None and args.database_url is None:
-        raise InvalidInput("--alert-webhook tells of budgets, and none are kept; add --budgets.", field="alert_webhook")
+    from pointsman.configuration import read_configuration
+
+    return read_configuration(args.config, os.environ)
+
+
+def _server(args: argparse.Namespace, configuration: "Configuration | None") -> "ServerSettings":
+    """Return where to listen: the options, else the configuration, else the defaults."""
+    from pointsman.settings import ServerSettings
+
+    base = ServerSettings() if configuration is None else configuration.server
+    given = {name: value for name in ("host", "port", "workers") if (value := getattr(args, name)) is not None}
+    server = msgspec.structs.replace(base, **given)
+    if server.workers < 1:
+        raise InvalidInput(f"workers is {server.workers}; expected at least 1.", field="workers")
+    return server
+
+
+def _site(args: argparse.Namespace, configuration: "Configuration | None") -> Site:
+    if configuration is None:
+        if args.alert_webhook is not None and args.budgets is None and args.database_url is None:
+            raise InvalidInput(
+                "--alert-webhook tells of budgets, and none are kept; add --budgets.", field="alert_webhook"
+            )
+        router = load_router(args)
+        return Site(router, _alerts(args.alert_webhook, args.tenant), None)
+    from pointsman.gateway.opening import opened_router, opened_treasury
+
+    alerts = _alerts(args.alert_webhook or configuration.alert_webhook, configuration.tenant)
+    treasury = opened_treasury(configuration)
+    try:
+        return Site(opened_router(configuration, treasury), alerts, configuration)
+    except BaseException:
+        treasury.close()
+        raise
+
+
+def _alerts(url: str | None, tenant: str) -> "Sender | None":
+    """Return who posts alerts; its secret comes from the environment, where process lists don't show it."""
+    if url is None:
+        return None
     from pointsman.budget.alerts import Alert
     from pointsman.http.webhook import Sender, send, signed_request
 
     secret, now = os.environ.get(_SECRET, "").encode(), datetime.now(UTC)
-    trial = Alert("trial", "threshold", args.tenant, "global", "day", "nanousd", 0, 0, None, now, None, "")
-    signed_request(args.alert_webhook, secret, trial, now)  # refuses a URL or a secret that can't be used
-    return Sender(
-        args.alert_webhook, secret, send, clock=lambda: datetime.now(UTC), wait=time.sleep, rng=random.Random()
-    )
+    trial = Alert("trial", "threshold", tenant, "global", "day", "nanousd", 0, 0, None, now, None, "")
+    signed_request(url, secret, trial, now)  # refuses a URL or a secret that can't be used
+    return Sender(url, secret, send, clock=lambda: datetime.now(UTC), wait=time.sleep, rng=random.Random())
 
 
-def _announce(router: "Router", host: str, port: int) -> None:
-    where, fleet, digest = _url(host, port), router.fleet.name, router.bundle.digest
-    sys.stdout.write(f"Pointsman serves the fleet {fleet} with bundle {digest} at {where}. API docs: {where}/docs\n")
+def _announce(site: Site, host: str, port: int) -> None:
+    where, fleet, digest = _url(host, port), site.router.fleet.name, site.router.bundle.digest
+    words = f"Pointsman serves the fleet {fleet} with bundle {digest} at {where}. API docs: {where}/docs\n"
+    if site.configuration is not None:
+        words += f'OpenAI clients: base_url="{where}/v1", model="auto". Anthropic clients: base_url="{where}".\n'
+    sys.stdout.write(words)
     sys.stdout.flush()
 
 

@@ -1,8 +1,9 @@
 """The application: every route by its subject, around one router."""
 
+import contextlib
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 
@@ -15,9 +16,12 @@ from pointsman.http.metrics import Metered, Metrics
 from pointsman.http.models import models_api
 from pointsman.http.predictions import predictions_api
 from pointsman.http.schema import install_schema
-from pointsman.http.upkeep import Post, install_upkeep
+from pointsman.http.upkeep import Post, upkeep
 from pointsman.http.webhook import Sender
 from pointsman.router import Router
+
+if TYPE_CHECKING:
+    from pointsman.gateway import Executor
 
 _DESCRIPTION: Final = """\
 Predicts how hard a task is and how well each model would do it, and picks the cheapest that is good enough.
@@ -28,12 +32,17 @@ dollars beside it. `confidence` is the calibrated chance that the chosen model d
 
 
 def create_app(
-    router: Router, *, clock: Callable[[], float] = time.perf_counter, alerts: Sender | None = None
+    router: Router,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    alerts: Sender | None = None,
+    executor: "Executor | None" = None,
 ) -> FastAPI:
     """Return the server of one router; `clock` gives seconds and times the requests.
 
     A router with a treasury gets the routes of budgets; holds expire and alerts are told while the application runs,
-    which closes the treasury in the end. `alerts` delivers them as a webhook too.
+    which closes the treasury in the end. `alerts` delivers them as a webhook too. An `executor` on the same router
+    gives the routes of the gateway, which runs while the application does.
 
     Metrics are the application's own: of several worker processes each counts what it answered itself.
     """
@@ -48,11 +57,33 @@ def create_app(
     apis = [decisions_api(router, metrics), predictions_api(router), models_api(router), health_api(router, metrics)]
     if router.treasury is not None:
         apis.append(budgets_api(router, router.treasury, metrics))
-        install_upkeep(app, router.treasury, metrics, None if alerts is None else Post(alerts))
+    if executor is not None:
+        from pointsman.http.chats import chat_routes
+        from pointsman.http.executions import executions_api
+
+        apis.append(executions_api(executor, metrics))
+        app.router.routes += chat_routes(executor, metrics)
     for api in apis:
         app.include_router(api)
+    app.router.lifespan_context = lambda _: _alive(router, metrics, alerts, executor)
     install_schema(app, has_budgets=router.treasury is not None)
     install_error_replies(app, metrics)
     app.add_middleware(Boundary)
     app.add_middleware(Metered, metrics=metrics, clock=clock)
     return app
+
+
+@contextlib.asynccontextmanager
+async def _alive(
+    router: Router, metrics: Metrics, alerts: Sender | None, executor: "Executor | None"
+) -> AsyncIterator[None]:
+    """Keep what runs beside the requests going while the application runs; the treasury is closed last."""
+    async with contextlib.AsyncExitStack() as stack:
+        if router.treasury is not None:
+            post = None if alerts is None else Post(alerts)
+            await stack.enter_async_context(upkeep(router.treasury, metrics, post))
+        if executor is not None:
+            from pointsman.gateway.running import running
+
+            await stack.enter_async_context(running(executor))
+        yield

@@ -1,6 +1,7 @@
 """Every refusal in one shape: {"error": {"code", "message", "field"}}."""
 
 import logging
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -12,7 +13,15 @@ from msgspec import UNSET, UnsetType
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pointsman.errors import BudgetExceeded, LedgerUnavailable, Overloaded, PointsmanError, RateLimited, http_status
+from pointsman.errors import (
+    BudgetExceeded,
+    LedgerUnavailable,
+    Overloaded,
+    PointsmanError,
+    RateLimited,
+    UpstreamError,
+    http_status,
+)
 from pointsman.http.bodies import BodyTooLarge, InvalidJson, json_response
 from pointsman.http.metrics import Metrics
 
@@ -66,9 +75,7 @@ def install_error_replies(app: FastAPI, metrics: Metrics) -> None:
     async def refuse(request: Request, error: Exception) -> Response:
         assert isinstance(error, PointsmanError)
         metrics.refused(error.code)
-        status = _STATUS.get(type(error)) or http_status(error)
-        headers = _waiting(error)
-        return json_response(msgspec.json.encode(error_reply(error)), status, headers)
+        return json_response(msgspec.json.encode(error_reply(error)), status_of(error), waiting_headers(error))
 
     async def refuse_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -82,9 +89,17 @@ def install_error_replies(app: FastAPI, metrics: Metrics) -> None:
     app.add_exception_handler(HTTPException, refuse_request)
 
 
-def _waiting(error: PointsmanError) -> dict[str, str] | None:
+def status_of(error: PointsmanError) -> int:
+    """Return the HTTP status of an error; what can't even be read has one of its own."""
+    return _STATUS.get(type(error)) or http_status(error)
+
+
+def waiting_headers(error: PointsmanError) -> dict[str, str] | None:
+    """Return when to try again, where that is known."""
     if isinstance(error, LedgerUnavailable | RateLimited | Overloaded):
         return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, UpstreamError) and error.retry_after_s is not None:
+        return {"Retry-After": str(math.ceil(error.retry_after_s))}
     return None
 
 

@@ -8,8 +8,6 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Final
 
-from fastapi import FastAPI
-
 from pointsman.budget.alerts import Alert
 from pointsman.http.metrics import Metrics
 from pointsman.http.webhook import Sender
@@ -58,8 +56,3 @@ async def upkeep(treasury: Treasury, metrics: Metrics, post: Post | None) -> Asy
         with contextlib.suppress(asyncio.CancelledError):
             await task
         await asyncio.to_thread(treasury.close)
-
-
-def install_upkeep(app: FastAPI, treasury: Treasury, metrics: Metrics, post: Post | None) -> None:
-    """Watch over the treasury for as long as the application runs."""
-    app.router.lifespan_context = lambda _: upkeep(treasury, metrics, post)

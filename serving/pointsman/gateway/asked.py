@@ -1,0 +1,53 @@
+"""What is asked of the gateway: a chat, who asks, and what the caller wishes of this one request."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from pointsman.access import ANONYMOUS, Principal
+from pointsman.chat import Chat
+from pointsman.types import ANYTHING, Constraints
+
+AUTO: Final = frozenset({"auto", "pointsman/auto", "pointsman"})
+"""Model names that ask for routing; any other is the model to call."""
+
+_NO_TAGS: Final[Mapping[str, str]] = {}
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """What a caller may say beside the chat itself: each narrows what is chosen, none widens a budget.
+
+    `tags` name the project and the agent; who pays comes from the key. `cache_control` is the header of that name.
+    """
+
+    type: str | None = None
+    budget_usd: float | None = None
+    constraints: Constraints = ANYTHING
+    tags: Mapping[str, str] = _NO_TAGS
+    cache_control: str = ""
+    conversation: str | None = None
+    can_wait: bool = False
+
+
+NO_WISHES: Final = Wishes()
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One request: `body_bytes` is the size of the body as it came, `kind` what it is in the log."""
+
+    chat: Chat
+    body_bytes: int
+    who: Principal = ANONYMOUS
+    wishes: Wishes = NO_WISHES
+    kind: str = "chat"
+
+    @property
+    def pinned(self) -> str | None:
+        """The model that the caller names; None where the router is to choose."""
+        return None if self.chat.model in AUTO else self.chat.model
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Who and what the request counts for: the key's payers replace what the caller says of them."""
+        return {**self.wishes.tags, **self.who.tags()}

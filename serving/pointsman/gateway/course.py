@@ -1,0 +1,144 @@
+"""One request on its way through the gateway: what was decided, what was tried, what it cost, how long it took."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pointsman.chat import Reply
+from pointsman.events import Attempt, CacheUse, Event
+from pointsman.gateway.asked import Asked
+from pointsman.money import NANO
+from pointsman.registry import Fleet, TokenUsage
+from pointsman.types import Decision
+
+_DIGITS: Final = 9
+
+
+@dataclass(slots=True)
+class Course:
+    """What is known of a request so far.
+
+    `started` and `upstream_s` are seconds of the monotonic clock; `at_us` is when it came, microseconds since 1970.
+    `error` is the code of the refusal that ended it.
+    """
+
+    asked: Asked
+    started: float
+    at_us: int
+    decision: Decision | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    upstream_s: float = 0.0
+    model: str | None = None
+    reply: Reply | None = None
+    usage: TokenUsage | None = None
+    cache: CacheUse = "off"
+    tokens_saved: int = 0
+    baseline: str | None = None
+    baseline_nanousd: int | None = None
+    words: dict[str, str] = field(default_factory=dict)
+    error: str | None = None
+    status: int = 200
+
+    @property
+    def cost_nanousd(self) -> int:
+        """What all attempts cost; those whose bill nobody knows count as held."""
+        return sum(one.held_nanousd if one.cost_nanousd is None else one.cost_nanousd for one in self.attempts)
+
+    def ended_by(self, model: str, reply: Reply, fleet: Fleet) -> None:
+        """Note the answer that the caller gets, and what the baseline model would have cost for as many tokens."""
+        usage = reply.usage
+        self.model, self.reply, self.usage = model, reply, usage
+        self.baseline = fleet.baseline
+        if fleet.baseline is not None and usage is not None:
+            plain = TokenUsage(usage.input_tokens, usage.output_tokens)
+            self.baseline_nanousd = fleet.card(fleet.baseline).price.bill_nanousd(plain)
+
+    def facts(self, now: float) -> dict[str, str]:
+        """Return what every answer says of itself, by name without the prefix "x-pointsman-"."""
+        found = {"model": self.model or "", "cache": self.cache, "cost-usd": dollars(self.cost_nanousd)}
+        if self.baseline_nanousd is not None:
+            found["saved-usd"] = dollars(self.baseline_nanousd - self.cost_nanousd)
+        found |= self.known()
+        found["overhead-ms"] = f"{self.overhead_ms(now):.3f}"
+        return found
+
+    def known(self) -> dict[str, str]:
+        """Return what can be said before the answer: that goes into the headers of a stream."""
+        found = dict(self.words)
+        decision = self.decision
+        if decision is not None:
+            found |= {
+                "complexity": decision.complexity.label,
+                "confidence": f"{decision.confidence:.4f}",
+                "strategy": decision.strategy,
+            }
+            if decision.decision_id is not None:
+                found["decision-id"] = decision.decision_id
+        return found
+
+    def overhead_ms(self, now: float) -> float:
+        """Return the milliseconds that weren't spent waiting for a provider."""
+        return max(0.0, (now - self.started - self.upstream_s) * 1000)
+
+    def event(self, now: float, features: Mapping[str, object] | None = None) -> Event:
+        """Return the line of the log."""
+        asked, decision, usage = self.asked, self.decision, self.usage
+        return Event(
+            decision_id=_decision_id(decision, self.at_us),
+            at_us=self.at_us,
+            kind=asked.kind,
+            tenant=asked.who.tenant,
+            key=asked.who.key,
+            tags=asked.tags,
+            **_decided(decision),
+            model=self.model,
+            requested_model=asked.chat.model,
+            is_routed=asked.pinned is None,
+            cost_nanousd=self.cost_nanousd,
+            baseline=self.baseline,
+            baseline_nanousd=self.baseline_nanousd,
+            input_tokens=usage.input_tokens if usage else 0,
+            output_tokens=usage.output_tokens if usage else 0,
+            tokens_saved=self.tokens_saved,
+            cache=self.cache,
+            is_stream=asked.chat.is_stream,
+            attempts=tuple(self.attempts),
+            latency_ms=(now - self.started) * 1000,
+            overhead_ms=self.overhead_ms(now),
+            status=self.status,
+            error=self.error,
+        )
+
+
+def dollars(nanousd: int) -> str:
+    """Return nano-USD as plain dollars, exactly: -0.00042."""
+    sign, rest = "-" if nanousd < 0 else "", abs(nanousd)
+    text = f"{sign}{rest // NANO}.{rest % NANO:0{_DIGITS}d}".rstrip("0")
+    return text + "0" if text.endswith(".") else text
+
+
+def _decision_id(decision: Decision | None, at_us: int) -> str:
+    if decision is not None and decision.decision_id is not None:
+        return decision.decision_id
+    return f"none-{at_us}"
+
+
+def _decided(decision: Decision | None) -> dict[str, object]:
+    if decision is None:
+        return {}
+    return {
+        "task_type": decision.type,
+        "complexity": decision.complexity.label,
+        "complexity_probability": decision.complexity.probability,
+        "strategy": decision.strategy,
+        "profile": decision.profile,
+        "quality": decision.quality,
+        "propensity": decision.propensity,
+        "escalated_from": decision.escalated_from,
+        "degradation": decision.degradation,
+        "is_degraded": decision.degradation is not None,
+        "novelty": decision.novelty,
+        "bundle": decision.bundle,
+        "qualities": {one.model: one.quality for one in decision.candidates},
+        "expected_nanousd": decision.cost_nanousd,
+    }

@@ -1,0 +1,34 @@
+"""Work that outlives the answer: bills are posted, streams read to their end, answers kept."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final
+
+_LOG: Final = logging.getLogger("pointsman.gateway")
+
+
+class Later:
+    """Tasks of the running event loop that nobody waits for until `drain`."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """Start the work; what it raises is logged."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def drain(self, timeout_s: float) -> int:
+        """Wait for what was begun; return how many didn't end in time."""
+        if not self._tasks:
+            return 0
+        _, pending = await asyncio.wait(self._tasks, timeout=timeout_s)
+        return len(pending)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("work behind an answer failed", exc_info=error)

@@ -1,0 +1,68 @@
+"""Puts the parts of a gateway together from a configuration, and lets go of them."""
+
+import random
+import time
+from datetime import timedelta
+from typing import Final
+
+from pointsman.budget.rules import Rules
+from pointsman.configuration import Configuration
+from pointsman.gateway.health import Health
+from pointsman.gateway.parts import Parts
+from pointsman.gateway.upstreams import Upstreams
+from pointsman.router import Router
+from pointsman.treasury import Treasury, open_treasury
+
+_MARGIN_S: Final = 60.0
+"""How much longer a hold is kept than the slowest provider may take."""
+
+
+def opened_treasury(configuration: Configuration) -> Treasury:
+    """Return the treasury of a configuration; one that says nothing of budgets gets the default rules.
+
+    Raises:
+        LedgerUnavailable: the database can't be used.
+    """
+    slowest = max((one.total_timeout_s for one in configuration.providers.values()), default=0.0)
+    return open_treasury(
+        configuration.budgets or Rules(),
+        configuration.database_url,
+        tenant=configuration.tenant,
+        hold_for=timedelta(seconds=max(configuration.hold_for_s, slowest + _MARGIN_S)),
+    )
+
+
+def wall_us() -> int:
+    """Return the moment of the machine's clock, microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def opened_parts(configuration: Configuration, router: Router) -> Parts:
+    """Return the parts that requests pass through; the connections to providers open with the event loop."""
+    clock, retries, treasury = time.perf_counter, configuration.retries, router.treasury
+    assert treasury is not None
+    return Parts(
+        router=router,
+        treasury=treasury,
+        providers=configuration.providers,
+        where=configuration.upstreams,
+        upstreams=Upstreams(configuration.providers.values(), retries, clock=clock, rng=random.Random()),
+        health=Health(configuration.fleet.cards, retries, clock=clock),
+        clock=clock,
+        wall_us=wall_us,
+        trimming=configuration.trimming,
+        output=configuration.output,
+        cascade=configuration.cascade,
+        batching=configuration.batching,
+        streams=configuration.streams,
+        privacy=configuration.privacy,
+    )
+
+
+def opened_router(configuration: Configuration, treasury: Treasury) -> Router:
+    """Return the router of a configuration.
+
+    Raises:
+        BundleError, InvalidInput: the bundle can't be used, or the policy isn't possible with it.
+    """
+    return Router.load(configuration.bundle, configuration.fleet, configuration.profile, configuration.policy, treasury)

@@ -1,0 +1,54 @@
+"""Pieces of an answer on their way to a caller who may hang up while they come."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from pointsman.errors import PointsmanError
+
+_AHEAD: Final = 64
+"""Pieces that wait for a slow caller before the provider is made to wait too."""
+
+
+class Pipe:
+    """One writer, one reader. A writer never waits for a reader who has left."""
+
+    def __init__(self) -> None:
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
+        self._begun = asyncio.Event()
+        self._failure: PointsmanError | None = None
+        self.is_abandoned = False
+
+    async def put(self, piece: bytes) -> None:
+        """Hand a piece on; the first one means that the answer has begun."""
+        if piece:
+            self._begun.set()
+            if not self.is_abandoned:
+                await self._pieces.put(piece)
+
+    async def close(self, failure: PointsmanError | None = None) -> None:
+        """End: nothing more comes. A failure is told to who waits for the beginning."""
+        self._failure = failure
+        self._begun.set()
+        if not self.is_abandoned:
+            await self._pieces.put(None)
+
+    async def begun(self) -> None:
+        """Wait for the first piece.
+
+        Raises:
+            PointsmanError: what kept it from coming.
+        """
+        await self._begun.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def abandon(self) -> None:
+        """Leave: what comes from here on is thrown away."""
+        self.is_abandoned = True
+        while not self._pieces.empty():
+            self._pieces.get_nowait()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (piece := await self._pieces.get()) is not None:
+            yield piece

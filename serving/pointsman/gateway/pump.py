@@ -1,0 +1,89 @@
+"""Reads one model's stream to its end, whoever listens, and settles what it cost."""
+
+import asyncio
+from typing import Final
+
+from pointsman.chat import StreamReader, StreamWriter, wire_body
+from pointsman.errors import PointsmanError, UpstreamError, http_status
+from pointsman.gateway.attempting import Attempting
+from pointsman.gateway.pipe import Pipe
+from pointsman.gateway.till import Held
+
+_ENDED_EARLY: Final = "the provider's stream ended before the answer did"
+_HUNG_UP: Final = "the caller hung up, and the stream was cut off"
+
+
+class Pump:
+    """Fills a pipe with the stream of one model, in the caller's protocol."""
+
+    def __init__(self, attempting: Attempting, pipe: Pipe, model: str) -> None:
+        self.attempting, self.pipe, self.model = attempting, pipe, model
+        self.parts, self.course = attempting.parts, attempting.course
+        chat, protocol = self.course.asked.chat, self.parts.protocol(model)
+        self.reader = StreamReader(protocol)
+        self.writer = StreamWriter(protocol, chat.protocol, model=model, wants_usage=chat.wants_usage)
+        self.first_ms: float | None = None
+
+    async def run(self) -> bool:
+        """Fill the pipe to its end; return whether the answer began, so that the request ends with it."""
+        try:
+            held = await self.attempting.till.hold(self.parts.card(self.model))
+            body = self._body(held)
+        except PointsmanError as error:
+            await self.pipe.close(error)
+            return False
+        started = self.parts.clock()
+        failure = await self._flowed(body, started)
+        total_ms = (self.parts.clock() - started) * 1000
+        self.course.upstream_s += total_ms / 1000
+        if failure is not None and self.first_ms is None:
+            self.attempting.failed(self.model, held, failure)
+            await self.pipe.close(failure)
+            return False
+        self._settle(held, failure, total_ms)
+        await self.pipe.put(self._last(failure))
+        await self.pipe.close()
+        return True
+
+    def _body(self, held: Held) -> bytes:
+        edit = self.attempting.plan.edit(self.parts.where[self.model].upstream_name, held.max_output_tokens)
+        try:
+            return wire_body(self.course.asked.chat, self.parts.protocol(self.model), edit)
+        except PointsmanError:
+            self.attempting.till.release(held, was_sent=False)
+            raise
+
+    async def _flowed(self, body: bytes, started: float) -> UpstreamError | None:
+        """Hand on what comes; return what cut it short."""
+        try:
+            async with self.parts.upstreams.stream(self.parts.where[self.model].provider, body) as chunks:
+                async for chunk in chunks:
+                    piece = b"".join([self.writer.write(event) for event in self.reader.feed(chunk)])
+                    if self.reader.error is not None:
+                        return self.reader.error
+                    if piece and self.first_ms is None:
+                        self.first_ms = (self.parts.clock() - started) * 1000
+                    await self.pipe.put(piece)
+        except UpstreamError as error:
+            return error
+        except asyncio.CancelledError:
+            return UpstreamError(_HUNG_UP)
+        return None if self.reader.is_complete else UpstreamError(_ENDED_EARLY)
+
+    def _settle(self, held: Held, failure: UpstreamError | None, total_ms: float) -> None:
+        """Post what the answer cost: its usage where the provider stated it, however the stream ended."""
+        card, reply = self.parts.card(self.model), self.reader.reply()
+        paid = self.attempting.till.pay(held, card, reply.usage)
+        self.attempting.note(self.model, held, reply, paid, first_ms=self.first_ms, total_ms=total_ms, error=failure)
+        if failure is None:
+            self.parts.health.succeeded(self.model)
+        elif failure.message != _HUNG_UP:
+            self.parts.health.failed(self.model, failure)
+        self.course.ended_by(self.model, reply, self.parts.fleet)
+        if failure is not None:
+            self.course.error, self.course.status = failure.code, http_status(failure)
+
+    def _last(self, failure: UpstreamError | None) -> bytes:
+        if failure is not None:
+            return self.writer.fail(failure)
+        return self.writer.finish(self.course.facts(self.parts.clock()))

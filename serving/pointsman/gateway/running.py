@@ -1,0 +1,47 @@
+"""What runs beside the requests of a gateway: readings are kept fresh, and what was begun is ended."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Final
+
+from pointsman.errors import LedgerUnavailable
+from pointsman.gateway.executor import Executor
+
+REFRESH_S: Final = 0.5
+"""Half of what the treasury takes as fresh, so that no request waits for a reading."""
+
+DRAIN_S: Final = 30.0
+_LOG: Final = logging.getLogger("pointsman.gateway")
+
+
+@contextlib.asynccontextmanager
+async def running(executor: Executor) -> AsyncIterator[None]:
+    """Keep a gateway going while the block runs; afterwards wait for streams and bills, and close the connections."""
+    await executor.parts.upstreams.open()
+    task = asyncio.create_task(_refreshing(executor))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        if unfinished := await executor.later.drain(DRAIN_S):
+            _LOG.error("%d streams or bills didn't end in %g s; their holds will be presumed", unfinished, DRAIN_S)
+        await executor.parts.upstreams.close()
+
+
+async def _refreshing(executor: Executor) -> None:
+    while True:
+        await asyncio.to_thread(_refresh, executor)
+        executor.parts = executor.parts.with_availability()
+        await asyncio.sleep(REFRESH_S)
+
+
+def _refresh(executor: Executor) -> None:
+    try:
+        for treasury in executor.parts.treasuries():
+            treasury.standing.refresh(treasury.clock())
+    except LedgerUnavailable as error:
+        _LOG.error("%s", error.message)

@@ -1,0 +1,86 @@
+"""Streams: pieces go to the caller as they come, and the bill is settled when the last has come, whoever is left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamError, http_status
+from pointsman.gateway.asked import Asked
+from pointsman.gateway.attempting import Attempting
+from pointsman.gateway.course import Course
+from pointsman.gateway.executor import CALLERS_FAULT, Executor
+from pointsman.gateway.pipe import Pipe
+from pointsman.gateway.pump import Pump
+
+
+class Streamed(msgspec.Struct, frozen=True):
+    """A stream in the caller's protocol, and what can be said of it beforehand; its last event says the rest."""
+
+    pieces: AsyncIterator[bytes]
+    facts: dict[str, str]
+
+
+async def stream(executor: Executor, asked: Asked) -> Streamed:
+    """Return the stream of the chosen model, or of the first fallback that begins one.
+
+    Raises:
+        PointsmanError: as `Executor.answer`, before anything was sent.
+    """
+    course = executor.begun(asked)
+    try:
+        attempting = await executor.decided(course)
+        try:
+            model, pipe, task = await _begun(executor, attempting, course)
+        finally:
+            attempting.till.close()
+    except PointsmanError as error:
+        course.error, course.status = error.code, http_status(error)
+        executor.ended(course)
+        raise
+    is_abandonable = executor.parts.streams.on_disconnect == "abort"
+    facts = {"model": model, "cache": course.cache, **course.known()}
+    return Streamed(_pieces(pipe, task if is_abandonable else None), facts)
+
+
+async def _begun(executor: Executor, attempting: Attempting, course: Course) -> tuple[str, Pipe, "asyncio.Task[None]"]:
+    """Return the first model that begins a stream, with its pipe and the task that fills it."""
+    decision = course.decision
+    assert decision is not None
+    failure: PointsmanError | None = None
+    for model in (decision.model, *decision.fallbacks):
+        pipe = Pipe()
+        task = executor.later.do(_filled(executor, Pump(attempting, pipe, model)))
+        try:
+            await pipe.begun()
+            return model, pipe, task
+        except UpstreamError as error:
+            failure = error
+            if error.status in CALLERS_FAULT:
+                break
+        except (InvalidChat, LedgerError) as error:
+            failure = failure or error
+    assert failure is not None
+    raise failure
+
+
+async def _filled(executor: Executor, pump: Pump) -> None:
+    try:
+        if await pump.run():
+            executor.ended(pump.course)
+    except BaseException:
+        await pump.pipe.close(UpstreamError("The gateway failed unexpectedly; its log says why."))
+        raise
+
+
+async def _pieces(pipe: Pipe, task: "asyncio.Task[None] | None") -> AsyncIterator[bytes]:
+    """Yield the pieces; where the caller leaves, the rest is read without it, or `task` is cancelled."""
+    is_whole = False
+    try:
+        async for piece in pipe:
+            yield piece
+        is_whole = True
+    finally:
+        pipe.abandon()
+        if task is not None and not is_whole:
+            task.cancel()

@@ -1,0 +1,113 @@
+"""Tasks that are run: a description becomes a chat, its answer comes back as text with what it cost."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from pointsman.access import ANONYMOUS, Principal
+from pointsman.chat import read_chat
+from pointsman.errors import PointsmanError
+from pointsman.gateway.asked import Asked, Wishes
+from pointsman.gateway.course import Course
+from pointsman.gateway.executor import Executor
+from pointsman.money import usd
+from pointsman.types import Decision, Task
+
+
+class Work(msgspec.Struct, frozen=True):
+    """A task to run: `system` is a system prompt, `model` one to call instead of routing."""
+
+    task: Task
+    system: str | None = None
+    model: str = "auto"
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    can_wait: bool = False
+
+
+class Executed(msgspec.Struct, frozen=True):
+    """What came of a task that was run.
+
+    `finish` says how the answer ended ("stop", "length", ...). `cost_nanousd` is all attempts together; `saved_nanousd`
+    is against what the baseline model would have cost for as many tokens, None without a baseline.
+    """
+
+    text: str
+    model: str
+    finish: str
+    cost_nanousd: int
+    cost_usd: float
+    saved_nanousd: int | None
+    saved_usd: float | None
+    input_tokens: int
+    output_tokens: int
+    attempts: int
+    cache: str
+    decision: Decision | None
+    task_id: str | None = None
+
+
+Result = Executed | PointsmanError
+
+
+async def execute(executor: Executor, work: Work, who: Principal = ANONYMOUS) -> Executed:
+    """Route a task, run it, and return its answer.
+
+    Raises:
+        PointsmanError: as `Executor.answer`.
+    """
+    answered = await executor.answer(_asked(work, who))
+    return _executed(answered.course, work.task.id)
+
+
+async def execute_many(
+    executor: Executor, works: Sequence[Work], who: Principal = ANONYMOUS, *, concurrency: int = 8
+) -> list[Result]:
+    """Run many tasks, so many at once; each gets its answer, or the error that kept it from one, in its place."""
+    turn = asyncio.Semaphore(concurrency)
+
+    async def run(work: Work) -> Result:
+        async with turn:
+            try:
+                return await execute(executor, work, who)
+            except PointsmanError as error:
+                return error
+
+    return list(await asyncio.gather(*(run(work) for work in works)))
+
+
+def _asked(work: Work, who: Principal) -> Asked:
+    task = work.task
+    messages = [{"role": "system", "content": work.system}] if work.system else []
+    messages.append({"role": "user", "content": task.description})
+    body: dict[str, object] = {"model": work.model, "messages": messages}
+    if work.max_output_tokens is not None:
+        body["max_tokens"] = work.max_output_tokens
+    if work.temperature is not None:
+        body["temperature"] = work.temperature
+    size = sum(len(message["content"].encode()) for message in messages)
+    wishes = Wishes(task.type, task.budget_usd, task.constraints, task.tags, can_wait=work.can_wait)
+    return Asked(read_chat("openai", body), size, who, wishes, "execute")
+
+
+def _executed(course: Course, task_id: str | None) -> Executed:
+    reply, usage = course.reply, course.usage
+    assert reply is not None
+    cost = course.cost_nanousd
+    saved = None if course.baseline_nanousd is None else course.baseline_nanousd - cost
+    return Executed(
+        text=reply.text,
+        model=course.model or "",
+        finish=reply.finish,
+        cost_nanousd=cost,
+        cost_usd=usd(cost),
+        saved_nanousd=saved,
+        saved_usd=None if saved is None else usd(saved),
+        input_tokens=usage.input_tokens if usage else 0,
+        output_tokens=usage.output_tokens if usage else 0,
+        attempts=len(course.attempts),
+        cache=course.cache,
+        decision=course.decision,
+        task_id=task_id,
+    )

@@ -1,0 +1,100 @@
+"""The gateway's routes: chats in OpenAI's shape and Anthropic's, answered whole or as streams."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from pointsman.access import ANONYMOUS, Principal
+from pointsman.chat import Protocol, error_body, read_chat
+from pointsman.errors import PointsmanError
+from pointsman.gateway import Executor, stream
+from pointsman.gateway.asked import Asked
+from pointsman.http.bodies import decode, json_response, read_body
+from pointsman.http.errors import status_of, waiting_headers
+from pointsman.http.metrics import Metrics
+from pointsman.http.wishes import PREFIX, wishes_of
+
+_LARGE_BYTES: Final = 64 << 10
+"""A larger body is decoded in a thread, so that nobody else waits for it."""
+
+
+class EventStream(Response):
+    """Server-sent events as they come; whoever reads them may leave."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, pieces: AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
+        super().__init__(headers={**headers, "cache-control": "no-store"})
+        del self.headers["content-length"]
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send every piece; the last one ends the response."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        try:
+            async for piece in self._pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except OSError:
+            return  # the caller hung up; what is left is read without it
+
+
+def chat_routes(executor: Executor, metrics: Metrics) -> list[Route]:
+    """Return the routes of both protocols."""
+    return [
+        Route(path, _endpoint(executor, metrics, protocol), methods=["POST"], name=name)
+        for path, protocol, name in (
+            ("/v1/chat/completions", "openai", "chat_completions"),
+            ("/v1/messages", "anthropic", "messages"),
+        )
+    ]
+
+
+def _endpoint(
+    executor: Executor, metrics: Metrics, protocol: Protocol
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            asked = await asked_of(request, protocol)
+            if asked.chat.is_stream:
+                streamed = await stream(executor, asked)
+                return EventStream(streamed.pieces, headers_of(streamed.facts))
+            answered = await executor.answer(asked)
+        except PointsmanError as error:
+            metrics.refused(error.code)
+            return refusal(protocol, error)
+        return Response(answered.body, 200, headers_of(answered.facts), "application/json")
+
+    return answer
+
+
+async def asked_of(request: Request, protocol: Protocol) -> Asked:
+    """Return what a request asks.
+
+    Raises:
+        InvalidInput: its body or a header can't be used.
+    """
+    body = await read_body(request)
+    data = await to_thread.run_sync(decode, body) if len(body) > _LARGE_BYTES else decode(body)
+    return Asked(read_chat(protocol, data), len(body), principal_of(request), wishes_of(request.headers))
+
+
+def principal_of(request: Request) -> Principal:
+    """Return who asks, as the guard found out."""
+    found: Principal = request.scope.get("state", {}).get("principal", ANONYMOUS)
+    return found
+
+
+def headers_of(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return what is said of an answer as headers."""
+    return {PREFIX + name: value for name, value in facts.items()}
+
+
+def refusal(protocol: Protocol, error: PointsmanError) -> Response:
+    """Return an error in the shape of the caller's protocol."""
+    return json_response(error_body(protocol, error), status_of(error), waiting_headers(error))

@@ -1,0 +1,89 @@
+"""Tasks that are run: routed, sent to the chosen model, answered with the text and what it cost."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from pointsman.gateway import Executor
+from pointsman.gateway.tasks import Executed, Result, Work, execute, execute_many
+from pointsman.http.bodies import decode, json_response, read_body, task_list
+from pointsman.http.chats import headers_of, principal_of
+from pointsman.http.decisions import decision_json
+from pointsman.http.errors import error_reply
+from pointsman.http.metrics import Metrics
+from pointsman.http.operations import operation
+from pointsman.task_json import LIST, NAME, NUMBER, TEXT, Kind, read_object, refuse_equal_ids, task_from_dict
+from pointsman.types import Decision
+
+_COUNT: Final = Kind("a whole number above 0, not in quotes", lambda value: type(value) is int and value > 0)
+_BOOLEAN: Final = Kind("true or false", lambda value: isinstance(value, bool))
+_WORK_KINDS: Final[Mapping[str, Kind]] = {
+    "system": TEXT,
+    "model": NAME,
+    "max_output_tokens": _COUNT,
+    "temperature": NUMBER,
+    "can_wait": _BOOLEAN,
+}
+_BATCH_KINDS: Final[Mapping[str, Kind]] = {"tasks": LIST}
+
+
+def executions_api(executor: Executor, metrics: Metrics) -> APIRouter:
+    """Return the routes that run tasks."""
+    api = APIRouter(tags=["executions"])
+    refusals = (400, 402, 413, 422, 502, 503)
+
+    @api.post("/v1/execute", openapi_extra=operation("Executed", body="Work", refusals=refusals))
+    @api.post("/execute", include_in_schema=False)
+    async def run_task(request: Request) -> Response:
+        """Route a task, run it on the chosen model, and answer with its text, its decision and what it cost.
+
+        The fields of a task, and of how to run it: `system`, `model` (one to call instead of routing),
+        `max_output_tokens`, `temperature`, `can_wait`.
+        """
+        work = work_from_dict(decode(await read_body(request)))
+        executed = await execute(executor, work, principal_of(request))
+        return json_response(msgspec.json.encode(_json(executed)), 200, headers_of(_facts(executed)))
+
+    @api.post("/v1/execute/batch", openapi_extra=operation("ExecutedBatch", body="WorkBatch", refusals=refusals))
+    async def run_tasks(request: Request) -> Response:
+        """Run many tasks, eight at once by default. Results come in order; a task that fails gets its error there."""
+        fields = read_object(decode(await read_body(request)), _BATCH_KINDS)
+        works = [work_from_dict(entry, f"tasks[{index}]") for index, entry in enumerate(task_list(fields))]
+        refuse_equal_ids(work.task.id for work in works)
+        concurrency = executor.parts.batching.concurrency
+        results = await execute_many(executor, works, principal_of(request), concurrency=concurrency)
+        for result in results:
+            if not isinstance(result, Executed):
+                metrics.refused(result.code)
+        return json_response(msgspec.json.encode({"results": [_result(result) for result in results]}))
+
+    return api
+
+
+def work_from_dict(data: object, place: str = "") -> Work:
+    """Return the work of decoded JSON: the fields of a task, and those that say how to run it.
+
+    Raises:
+        InvalidTask: what can't be used, by its field.
+    """
+    given = dict(data) if isinstance(data, Mapping) else data
+    run = {name: given.pop(name) for name in _WORK_KINDS if name in given} if isinstance(given, dict) else {}
+    fields: dict[str, Any] = read_object(run, _WORK_KINDS, place)
+    return Work(task_from_dict(given, place), **fields)
+
+
+def _result(result: Result) -> object:
+    return _json(result) if isinstance(result, Executed) else error_reply(result)
+
+
+def _json(executed: Executed) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.structs.asdict(executed)
+    if isinstance(executed.decision, Decision):
+        data["decision"] = decision_json(executed.decision)
+    return data
+
+
+def _facts(executed: Executed) -> dict[str, str]:
+    return {"model": executed.model, "cache": executed.cache, "cost-usd": f"{executed.cost_usd:.9f}"}
