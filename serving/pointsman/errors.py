@@ -221,10 +221,12 @@ class UpstreamError(PointsmanError):
 
     `status` is the provider's HTTP status, None where it gave none. `is_retryable` says whether the same call may
     succeed later; `is_unbilled` whether the provider certainly billed nothing for it (it was never sent, or refused
-    before any work). `retry_after_s` is what the provider asked for.
+    before any work). `retry_after_s` is what the provider asked for, `upstream_code` its own name for what is wrong
+    ("context_length_exceeded").
     """
 
     code = "upstream"
+    upstream_code: str | None = None
 
     def __init__(
         self,
