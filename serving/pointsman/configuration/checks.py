@@ -5,8 +5,6 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from msgspec.structs import replace
-
 from pointsman.configuration.remarks import Remarks, closest
 from pointsman.configuration.words import Configuration
 from pointsman.errors import InvalidTask
@@ -68,7 +66,7 @@ def _check_openness(configuration: Configuration, remarks: Remarks) -> None:
     if not configuration.keys.required and not _is_local(host):
         remarks.warn(
             ("server", "host"),
-            f"whoever reaches {host} spends your money: keys.required is false, and the address isn't this machine's own.",
+            f"whoever reaches {host} spends your money: keys.required is false, and others can reach it.",
         )
 
 

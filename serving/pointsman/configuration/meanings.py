@@ -51,12 +51,12 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "routing.strategy": Meaning("how `auto` chooses; the README lists the strategies"),
     "routing.baseline": Meaning("the model that savings are counted against"),
     "routing.confidence": _share("the chance below which a choice escalates; `off` never does; left out: 0.7"),
-    "routing.trade_usd": Meaning("what quality 1.0 is worth per task, in dollars; left out: the bundle's", 0, 1e9, True),
+    "routing.trade_usd": Meaning("what quality 1.0 is worth per task, in USD; left out: the bundle's", 0, 1e9, True),
     "routing.target_quality": _share("the mean quality to promise at least cost, instead of `trade_usd`"),
-    "routing.weights.capability": Meaning("of the strategy `weighted`: that the model is able", 0),
-    "routing.weights.performance": Meaning("of the strategy `weighted`: predicted quality", 0),
-    "routing.weights.availability": Meaning("of the strategy `weighted`: availability", 0),
-    "routing.weights.cost": Meaning("of the strategy `weighted`: cheapness", 0),
+    "routing.weights.capability": Meaning("`weighted`: that the model is able", 0),
+    "routing.weights.performance": Meaning("`weighted`: predicted quality", 0),
+    "routing.weights.availability": Meaning("`weighted`: availability", 0),
+    "routing.weights.cost": Meaning("`weighted`: cheapness", 0),
     "routing.trade_usd_by_type": Meaning("dials of task types, for the strategy `task-type-optimised`", 0, 1e9, True),
     "routing.production": Meaning("the strategy that `control` stands for"),
     "routing.profile": Meaning("how deep tasks are read"),
@@ -66,7 +66,9 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "where it is, as its own clients take it; known for `openai` and `anthropic`, and not needed for `litellm`"
     ),
     "providers.NAME.api_key": Meaning('its key, as `"${NAME}"`', is_secret=True),
-    "providers.NAME.protocol": Meaning("what it speaks; left out: `anthropic` for the provider of that name, else `openai`"),
+    "providers.NAME.protocol": Meaning(
+        "what it speaks; left out: `openai`, but `anthropic` for the provider of that name"
+    ),
     "providers.NAME.headers": Meaning("headers sent with every call", is_secret=True),
     "providers.NAME.max_connections": Meaning("connections open at once, for each worker", 1, 100_000),
     "providers.NAME.connect_timeout_s": _seconds("until connected"),
@@ -90,7 +92,9 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "retries.max_delay_s": Meaning("the longest wait before a repetition", 0, 3600),
     "retries.open_after": Meaning("failures in a row after which a model's circuit opens", 1, 1_000_000),
     "retries.open_for_s": _seconds("how long it stays open before one call tries again"),
-    "streams.on_disconnect": Meaning("where a caller hangs up: read the answer to its end, so that its bill is exact, or cut it off"),
+    "streams.on_disconnect": Meaning(
+        "when a caller hangs up: read the answer to its end, so that its bill is exact, or cut it off"
+    ),
     "cache.enabled": Meaning("answers given before are given again"),
     "cache.semantic": Meaning("also to requests that mean the same"),
     "cache.threshold": _share("the least cosine that counts as the same; left out: the measured one"),

@@ -1,4 +1,4 @@
-"""The models of a configuration: cards that are known already, what the file says over them, and where they are called."""
+"""The models of a configuration: known cards, what the file says over them, and where each is called."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -17,7 +17,7 @@ from pointsman.registry.parsing import price_to_dict
 from pointsman.settings import Provider, Upstream
 
 CALLED: Final = ("provider", "upstream_name", "card")
-CARD_FIELDS: Final = tuple(name for name in ModelCard.__struct_fields__ if name not in ("id", "provider")) + ("free",)
+CARD_FIELDS: Final = (*(name for name in ModelCard.__struct_fields__ if name not in ("id", "provider")), "free")
 ASSUMED_LATENCY_MS: Final = 1_500
 ASSUMED_AVAILABILITY: Final = 0.99
 CATALOGUE_NOTE: Final = "from the price catalogue; no outcomes measured yet"

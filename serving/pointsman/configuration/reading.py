@@ -80,7 +80,7 @@ def _configuration(
     providers = read_providers(data.get("providers"), remarks)
     cards, upstreams = read_models(data.get("models"), providers, remarks)
     fleet = _fleet(cards, routing.baseline, upstreams, remarks)
-    sections = {name: _section(SECTIONS[name], name, data, remarks) for name in _PLAIN}
+    sections: dict[str, Any] = {name: _section(SECTIONS[name], name, data, remarks) for name in _PLAIN}
     sections["cache"] = replace(sections["cache"], seed=_seed(sections["cache"], folder, remarks))
     budgets = _with_rollover(read_budgets(data.get("budgets"), remarks), rollover_percent(environ, remarks))
     if fleet is None:
@@ -93,8 +93,7 @@ def _configuration(
         routing.profile,
         routing.bundle,
         budgets,
-        **msgspec.structs.asdict(deployment),
-        **sections,
+        **(msgspec.structs.asdict(deployment) | sections),
     )
     check_together(made, remarks)
     return made

@@ -31,7 +31,7 @@ def read_routing(data: object, folder: File, remarks: Remarks) -> tuple[RoutingS
     values = _section(given, remarks)
     for name in ("bundle", "policy"):
         values[name] = path_of(values.get(name), ("routing", name), folder, remarks)
-    parts = {name: values[name] for name in _POLICY_PARTS if name in values}
+    parts: dict[str, Any] = {name: values[name] for name in _POLICY_PARTS if name in values}
     settings = RoutingSettings(**values)
     if settings.bundle is not None and not File(settings.bundle).is_dir():
         remarks.mistake(("routing", "bundle"), f"routing.bundle: there is no directory {settings.bundle}.")

@@ -99,7 +99,7 @@ def _words(one: Any, meaning: Meaning) -> str:
     if isinstance(one, inspect.LiteralType):
         return f"one of {', '.join(map(str, one.values))}"
     if isinstance(one, inspect.DictType):
-        return f"a mapping of names to {'whole numbers' if isinstance(one.value_type, inspect.IntType) else 'values'}{span}"
+        return f"a mapping of names, each to {_words(one.value_type, meaning)}"
     names: list[tuple[type, str]] = [
         (inspect.BoolType, "true or false"), (inspect.IntType, f"a whole number{span}"),
         (inspect.FloatType, f"a number{span}"), (inspect.StrType, "a text"),

@@ -55,10 +55,9 @@ SWITCHES: Final[Mapping[str, Mapping[bool, Mapping[Path, str]]]] = MappingProxyT
 
 REPLACED: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "POINTSMAN_ROUTING_ANALYTICS_PATH": "events are kept in the database of database_url, and written to a file by: "
-        "pointsman export",
-        "POINTSMAN_ROUTING_AB_TEST_ENABLED": "strategies aren't split over users; every decision's propensity is logged, "
-        "and output.concise_share splits the one experiment that there is",
+        "POINTSMAN_ROUTING_ANALYTICS_PATH": "events are in the database; pointsman export writes them to a file",
+        "POINTSMAN_ROUTING_AB_TEST_ENABLED": "strategies aren't split over users; each decision is logged with its "
+        "propensity, and output.concise_share splits the one experiment that there is",
         "POINTSMAN_FLEET": "it is read by pointsman serve without a configuration; here, models is the fleet",
         "POINTSMAN_BUDGETS": "it is read by pointsman serve without a configuration; here, budgets has the rules",
     }
@@ -159,7 +158,7 @@ def _remark_on_others(given: Mapping[str, str], known: Mapping[str, Path], remar
     if SMART_ROUTING in given and _switch(SMART_ROUTING, given[SMART_ROUTING], remarks) is False:
         remarks.mistake_of(
             SMART_ROUTING,
-            'routing isn\'t switched off for callers who ask for "auto"; let them name a model, or list one model only.',
+            'routing can\'t be switched off for who asks for "auto"; let callers name a model, or list only one.',
         )
 
 
