@@ -80,7 +80,7 @@ def _check_secrets(values: dict[str, Any], raw: Mapping[str, object], path: Path
         )
     if is_given(raw.get("api_key")):
         remarks.warn((*path, "api_key"), f'{dotted(path)}.api_key stands in the file; write "${{NAME}}" instead.')
-    if key is None and values["base_url"] in KNOWN_BASE_URLS.values() and not values.get("headers"):
+    if "api_key" not in raw and values["base_url"] in KNOWN_BASE_URLS.values() and not values.get("headers"):
         remarks.warn(path, f"{dotted(path)} has no api_key; {values['base_url']} will refuse the calls.")
     for header, value in values.get("headers", {}).items():
         if not _HEADER.fullmatch(header) or not value.isprintable():

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pointsman.errors import InvalidConfig, PointsmanError
+from pointsman.errors import PointsmanError
 from pointsman.registry.documents import Document
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ class Remarks:
     def __init__(self, document: Document) -> None:
         self._document = document
         self.variables: dict[Path, str] = {}
+        self._blanks: set[Path] = set()
         self._mistakes: list[tuple[int, Remark]] = []
         self._warnings: list[tuple[int, Remark]] = []
 
@@ -46,8 +47,14 @@ class Remarks:
         return _in_order(self._warnings)
 
     def mistake(self, path: Path, message: str) -> None:
-        """Keep what is wrong with the value at a path."""
-        self._mistakes.append(self._at(path, message))
+        """Keep what is wrong with the value at a path, unless it is blank because a variable isn't set."""
+        if path not in self._blanks:
+            self._mistakes.append(self._at(path, message))
+
+    def blank(self, path: Path, message: str) -> None:
+        """Keep why there is no value at a path; what else may be said of it follows from that."""
+        self.mistake(path, message)
+        self._blanks.add(path)
 
     def warn(self, path: Path, message: str) -> None:
         """Keep what is odd about the value at a path."""
@@ -64,15 +71,6 @@ class Remarks:
     def unknown(self, path: Path, known: Iterable[str]) -> None:
         """Keep that the last key of a path is no known one, and which was perhaps meant."""
         self.mistake(path, f"{dotted(path)} is no known setting; {closest(path[-1], known)}")
-
-    def refuse(self) -> None:
-        """Raise the mistakes as one error.
-
-        Raises:
-            InvalidConfig: there is a mistake; the message has a line for each.
-        """
-        if self._mistakes:
-            raise InvalidConfig("\n".join(map(str, self.mistakes)))
 
     def _at(self, path: Path, message: str) -> tuple[int, Remark]:
         for length in range(len(path), 0, -1):

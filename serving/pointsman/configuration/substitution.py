@@ -65,8 +65,9 @@ def _text(text: str, environ: Mapping[str, str], remarks: Remarks, path: Path) -
         return found or ""
 
     replaced = _REFERENCE.sub(value_of, text)
-    for name in missing:
-        remarks.mistake(
+    if missing:
+        name = missing[0]
+        remarks.blank(
             path,
             f"{dotted(path)} needs the variable {name}, which {'is empty' if name in environ else 'is not set'}; "
             f"export {name}=..., or write ${{{name}:-default}}.",
