@@ -33,6 +33,10 @@ class Provider(msgspec.Struct, frozen=True):
     total_timeout_s: float = 600.0
     has_batch_prices: bool = False
 
+    def __repr__(self) -> str:
+        """Return the provider without its key and headers, which may carry one."""
+        return f"Provider({self.name!r}, {self.base_url!r}, protocol={self.protocol!r})"
+
 
 class Upstream(msgspec.Struct, frozen=True):
     """Where a model of the fleet is called: its provider, and what that calls it."""
@@ -117,6 +121,10 @@ class KeySettings(msgspec.Struct, frozen=True):
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
 
+    def __repr__(self) -> str:
+        """Return the settings without the secret."""
+        return f"KeySettings(required={self.required}, has_secret={self.secret is not None})"
+
 
 class RequestLimits(msgspec.Struct, frozen=True):
     """What a request may be: the size and depth of its body, how many run and how many wait at once."""
@@ -138,3 +146,11 @@ class StreamSettings(msgspec.Struct, frozen=True):
     """What happens where a caller hangs up: the answer is read to its end, so that its bill is exact, or cut off."""
 
     on_disconnect: OnDisconnect = "finish"
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """Where the server listens; `workers` is how many processes do."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1

@@ -17,6 +17,8 @@ COMMAND_GROUP: Final = "pointsman.commands"
 """Entry points of verbs that other packages offer: modules with `add_parser(subparsers)` and `run(args) -> int`."""
 
 _VERBS: Final = {
+    "init": "write a commented pointsman.yaml",
+    "config": "check pointsman.yaml",
     "route": "choose a model for one task",
     "batch": "choose a model for every task of a file",
     "predict": "predict complexity, type, quality and length for every text of a file",
@@ -27,6 +29,8 @@ _VERBS: Final = {
     "registry": "list, show, validate and import model cards",
 }
 _TRAINING_VERBS: Final = {
+    "init": "write a commented pointsman.yaml",
+    "config": "check pointsman.yaml",
     "train": "train a bundle from outcomes",
     "evaluate": "measure a bundle on outcomes, beside baselines",
     "models": "add a model to a trained bundle",

@@ -47,9 +47,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     show.add_argument("--bundle", metavar="DIR", help="show its quality by this bundle too (default: none)")
     validate = verbs.add_parser("validate", help="check a fleet file")
     validate.add_argument("file", metavar="FILE")
-    importing = verbs.add_parser("import", help="turn a registry with costPer1kTokens into a fleet file")
-    importing.add_argument("file", metavar="FILE")
-    importing.add_argument("--output", required=True, metavar="FLEET.yaml")
+    importing = verbs.add_parser(
+        "import", help="turn a registry with costPer1kTokens, or LiteLLM's, into a file of ours"
+    )
+    source = importing.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", metavar="FILE", nargs="?", help="a registry with costPer1kTokens, for a fleet file")
+    source.add_argument("--litellm", metavar="CONFIG.yaml", help="LiteLLM's proxy configuration, for a pointsman.yaml")
+    importing.add_argument("--output", required=True, metavar="FILE.yaml")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -106,10 +110,27 @@ def _validate(args: argparse.Namespace) -> None:
 
 
 def _import(args: argparse.Namespace) -> None:
+    if args.litellm is not None:
+        _import_litellm(args.litellm, args.output)
+        return
     cards = parse_cards(import_seed_registry(read_document(args.file).data))
     fleet = Fleet(Path(args.output).stem, cards, note=f"imported from {Path(args.file).name}")
     write_fleet(args.output, fleet)
     sys.stdout.write(f"{args.output}: {len(cards)} models imported. Check the assumed token limits.\n")
+
+
+def _import_litellm(source: str, output: str) -> None:
+    from pointsman.configuration.litellm import import_litellm
+    from pointsman.configuration.starting import write_new
+
+    made = import_litellm(read_document(source))
+    write_new(Path(output), made.text, advice="Choose another --output.")
+    for remark in made.remarks:
+        sys.stderr.write(f"warning: {remark}\n")
+    needs = f" It needs: {', '.join(made.variables)}." if made.variables else ""
+    sys.stdout.write(
+        f"{output}: {len(made.models)} models imported.{needs} Check it with: pointsman config check {output}\n"
+    )
 
 
 def _print_fleet(fleet: Fleet) -> None:

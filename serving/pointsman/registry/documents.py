@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -24,8 +24,12 @@ class Document(msgspec.Struct, frozen=True):
 
     def line_of(self, field: str | None) -> int:
         """Return the line of a path such as `models[2].price.output`, or of the deepest part of it that exists."""
+        return self.line_at(re.findall(r"[^.\[\]]+", field or ""))
+
+    def line_at(self, parts: Sequence[str]) -> int:
+        """Return the line of a path whose keys may have dots in them, as `line_of` does."""
         node, line = self.root, self.root.start_mark.line if self.root else 0
-        for part in re.findall(r"[^.\[\]]+", field or ""):
+        for part in parts:
             found = _child(node, part)
             if found is None:
                 break
