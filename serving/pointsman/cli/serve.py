@@ -73,9 +73,7 @@ def run(args: argparse.Namespace) -> int:
     _announce(site, server.host, port)
     _export_settings(args)
     factory = f"{__name__}:app_from_environment"
-    uvicorn.run(
-        factory, factory=True, host=server.host, port=port, workers=server.workers, log_level="warning"
-    )
+    uvicorn.run(factory, factory=True, host=server.host, port=port, workers=server.workers, log_level="warning")
     return 0
 
 

@@ -1,8 +1,9 @@
 """One request on its way through the gateway: what was decided, what was tried, what it cost, how long it took."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from pointsman.chat import Reply
 from pointsman.events import Attempt, CacheUse, Event
@@ -80,17 +81,16 @@ class Course:
         """Return the milliseconds that weren't spent waiting for a provider."""
         return max(0.0, (now - self.started - self.upstream_s) * 1000)
 
-    def event(self, now: float, features: Mapping[str, object] | None = None) -> Event:
+    def event(self, now: float) -> Event:
         """Return the line of the log."""
-        asked, decision, usage = self.asked, self.decision, self.usage
-        return Event(
-            decision_id=_decision_id(decision, self.at_us),
+        asked, usage = self.asked, self.usage
+        event = Event(
+            decision_id=_decision_id(self.decision, self.at_us),
             at_us=self.at_us,
             kind=asked.kind,
             tenant=asked.who.tenant,
             key=asked.who.key,
             tags=asked.tags,
-            **_decided(decision),
             model=self.model,
             requested_model=asked.chat.model,
             is_routed=asked.pinned is None,
@@ -108,6 +108,7 @@ class Course:
             status=self.status,
             error=self.error,
         )
+        return event if self.decision is None else msgspec.structs.replace(event, **_decided(self.decision))
 
 
 def dollars(nanousd: int) -> str:
@@ -123,9 +124,7 @@ def _decision_id(decision: Decision | None, at_us: int) -> str:
     return f"none-{at_us}"
 
 
-def _decided(decision: Decision | None) -> dict[str, object]:
-    if decision is None:
-        return {}
+def _decided(decision: Decision) -> dict[str, Any]:
     return {
         "task_type": decision.type,
         "complexity": decision.complexity.label,

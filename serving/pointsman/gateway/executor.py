@@ -1,7 +1,5 @@
 """Runs chats: decides, holds, calls, falls back, settles. Whole answers; `streaming` has those sent piece by piece."""
 
-from typing import Final
-
 import msgspec
 
 from pointsman.chat import translated_reply
@@ -9,13 +7,11 @@ from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamE
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.course import Course
+from pointsman.gateway.health import is_callers_fault
 from pointsman.gateway.later import Later
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import planned
 from pointsman.gateway.till import Till
-
-CALLERS_FAULT: Final = frozenset({400, 413, 422})
-"""How a provider answers a request that another model wouldn't take either."""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -87,6 +83,11 @@ class Executor:
         return translated_reply(tried.body, tried.protocol, course.asked.chat.protocol, tried.model)
 
 
+def falls_back(error: UpstreamError) -> bool:
+    """Return whether another model may take what this one refused: not where the request itself is wrong."""
+    return not is_callers_fault(error) or error.upstream_code == "context_length_exceeded"
+
+
 async def first_answer(attempting: Attempting, course: Course) -> Tried:
     """Return the answer of the chosen model, or of the first fallback that gives one.
 
@@ -101,7 +102,7 @@ async def first_answer(attempting: Attempting, course: Course) -> Tried:
             return await attempting.whole(model, course.asked)
         except UpstreamError as error:
             failure = error
-            if error.status in CALLERS_FAULT:
+            if not falls_back(error):
                 break
         except (InvalidChat, LedgerError) as error:
             failure = failure or error

@@ -14,6 +14,11 @@ class Later:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    @property
+    def count(self) -> int:
+        """How many are under way."""
+        return len(self._tasks)
+
     def do(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Start the work; what it raises is logged."""
         task = asyncio.create_task(work)

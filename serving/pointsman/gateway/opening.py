@@ -47,7 +47,7 @@ def opened_parts(configuration: Configuration, router: Router) -> Parts:
         providers=configuration.providers,
         where=configuration.upstreams,
         upstreams=Upstreams(configuration.providers.values(), retries, clock=clock, rng=random.Random()),
-        health=Health(configuration.fleet.cards, retries, clock=clock),
+        health=Health({card.id: card.availability for card in configuration.fleet.cards}, retries, clock=clock),
         clock=clock,
         wall_us=wall_us,
         trimming=configuration.trimming,

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.chat import Edit, input_bound, input_estimate
+from pointsman.chat import Edit, caches_for_an_hour, input_bound, input_estimate
 from pointsman.conversation import needs, routed
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.parts import Parts
@@ -44,6 +44,7 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         most_input_tokens=input_bound(chat, asked.body_bytes),
         max_output_tokens=chat.max_output_tokens,
         answers=chat.answers,
+        caches_for_an_hour=caches_for_an_hour(chat),
         is_batch=wishes.can_wait,
     )
     task = Task(

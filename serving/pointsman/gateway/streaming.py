@@ -9,7 +9,7 @@ from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamE
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting
 from pointsman.gateway.course import Course
-from pointsman.gateway.executor import CALLERS_FAULT, Executor
+from pointsman.gateway.executor import Executor, falls_back
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.pump import Pump
 
@@ -56,7 +56,7 @@ async def _begun(executor: Executor, attempting: Attempting, course: Course) -> 
             return model, pipe, task
         except UpstreamError as error:
             failure = error
-            if error.status in CALLERS_FAULT:
+            if not falls_back(error):
                 break
         except (InvalidChat, LedgerError) as error:
             failure = failure or error

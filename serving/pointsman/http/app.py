@@ -66,7 +66,7 @@ def create_app(
     for api in apis:
         app.include_router(api)
     app.router.lifespan_context = lambda _: _alive(router, metrics, alerts, executor)
-    install_schema(app, has_budgets=router.treasury is not None)
+    install_schema(app, has_budgets=router.treasury is not None, has_gateway=executor is not None)
     install_error_replies(app, metrics)
     app.add_middleware(Boundary)
     app.add_middleware(Metered, metrics=metrics, clock=clock)

@@ -19,6 +19,7 @@ from pointsman.http.errors import status_of, waiting_headers
 from pointsman.http.metrics import Metrics
 from pointsman.http.wishes import PREFIX, wishes_of
 
+_PATHS: Final[Mapping[str, Protocol]] = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic"}
 _LARGE_BYTES: Final = 64 << 10
 """A larger body is decoded in a thread, so that nobody else waits for it."""
 
@@ -47,11 +48,8 @@ class EventStream(Response):
 def chat_routes(executor: Executor, metrics: Metrics) -> list[Route]:
     """Return the routes of both protocols."""
     return [
-        Route(path, _endpoint(executor, metrics, protocol), methods=["POST"], name=name)
-        for path, protocol, name in (
-            ("/v1/chat/completions", "openai", "chat_completions"),
-            ("/v1/messages", "anthropic", "messages"),
-        )
+        Route(path, _endpoint(executor, metrics, protocol), methods=["POST"], name=path.rpartition("/")[2])
+        for path, protocol in _PATHS.items()
     ]
 
 

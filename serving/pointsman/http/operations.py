@@ -22,6 +22,17 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             ]
         }
     },
+    "Work": {
+        "plain": {"description": "Fix the login bug"},
+        "told how": {
+            "description": "Summarise the thread below in two sentences: ...",
+            "type": "summarization",
+            "system": "You write for engineers.",
+            "max_output_tokens": 200,
+            "budget_usd": 0.01,
+        },
+    },
+    "WorkBatch": {"two tasks": {"tasks": [{"description": "Say hello in French"}, {"description": "Prove the lemma"}]}},
     "Outcome": {
         "usage": {"decision_id": "1f0c7ee2-...", "input_tokens": 812, "output_tokens": 240, "quality": 0.9},
         "bill": {"decision_id": "1f0c7ee2-...", "cost_usd": 0.0031, "success": True, "latency_ms": 1840},
@@ -50,7 +61,9 @@ _REFUSALS: Final = {
     413: "The body is too large (`body_too_large`).",
     422: "The request can't be used (`invalid_task`, `invalid_input`, `invalid_budget`, `invalid_bill`), or no model "
     "can do it (`no_eligible_model`).",
-    503: "The ledger can't be used (`ledger_unavailable`); Retry-After says when to try again.",
+    502: "The provider refused, failed or answered nonsense, and no fallback did better (`upstream`).",
+    503: "The ledger can't be used (`ledger_unavailable`), or too many requests wait (`overloaded`); Retry-After says "
+    "when to try again.",
 }
 
 

@@ -26,29 +26,34 @@ _STRUCTS: Final = (*(Task, Decision, PredictItem, PredictReply, ModelList, Liven
 _BUDGET_STRUCTS: Final = (BudgetList, ForecastList, Outcome, Settlement)
 
 
-def install_schema(app: FastAPI, *, has_budgets: bool) -> None:
+def install_schema(app: FastAPI, *, has_budgets: bool, has_gateway: bool = False) -> None:
     """Give the application's OpenAPI document its components."""
     generate = app.openapi
 
     def openapi() -> Schema:
         schema = generate()
-        schema["components"] = {"schemas": components(has_budgets=has_budgets)}
+        schema["components"] = {"schemas": components(has_budgets=has_budgets, has_gateway=has_gateway)}
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def components(*, has_budgets: bool) -> dict[str, Schema]:
-    """Return every component by name; those of budgets where they are kept."""
-    _, schemas = msgspec.json.schema_components(
-        (*_STRUCTS, *(_BUDGET_STRUCTS if has_budgets else ())), ref_template=_PREFIX + "{name}"
-    )
+def components(*, has_budgets: bool, has_gateway: bool) -> dict[str, Schema]:
+    """Return every component by name; those of budgets where they are kept, those of the gateway where it runs."""
+    structs = [*_STRUCTS, *(_BUDGET_STRUCTS if has_budgets else ())]
+    if has_gateway:
+        from pointsman.gateway.tasks import Executed
+
+        structs.append(Executed)
+    _, schemas = msgspec.json.schema_components(structs, ref_template=_PREFIX + "{name}")
     for schema in schemas.values():
         schema["description"] = inspect.cleandoc(schema["description"])
     _describe_requests(schemas)
     _add_dollars(schemas)
     if has_budgets:
         _describe_budgets(schemas)
+    if has_gateway:
+        _describe_work(schemas)
     return schemas
 
 
@@ -85,6 +90,20 @@ def _describe_budgets(schemas: dict[str, Schema]) -> None:
         "additionalProperties": False,
     }
     schemas["Outcome"]["additionalProperties"] = False
+
+
+def _describe_work(schemas: dict[str, Schema]) -> None:
+    task, words = schemas["Task"], {"type": "string"}
+    run: Schema = {"system": words, "model": {"type": "string", "default": "auto"}, "can_wait": {"type": "boolean"}}
+    run |= {"max_output_tokens": {"type": "integer", "minimum": 1}, "temperature": {"type": "number"}}
+    schemas["Work"] = {**task, "properties": {**task["properties"], **run}, "description": "A task to run."}
+    schemas["WorkBatch"] = _request("Work")
+    results = {"anyOf": [{"$ref": _PREFIX + "Executed"}, {"$ref": _PREFIX + "ErrorReply"}]}
+    schemas["ExecutedBatch"] = {
+        "type": "object",
+        "properties": {"results": {"type": "array", "items": results}},
+        "required": ["results"],
+    }
 
 
 def _request(entry: str, **fields: Schema) -> Schema:
