@@ -58,11 +58,11 @@ def create_app(
     if router.treasury is not None:
         apis.append(budgets_api(router, router.treasury, metrics))
     if executor is not None:
-        from pointsman.http.chats import chat_routes
+        from pointsman.http.chats import Chats
         from pointsman.http.executions import executions_api
 
         apis.append(executions_api(executor, metrics))
-        app.router.routes += chat_routes(executor, metrics)
+        app.add_middleware(Chats, executor=executor, metrics=metrics)
     for api in apis:
         app.include_router(api)
     app.router.lifespan_context = lambda _: _alive(router, metrics, alerts, executor)

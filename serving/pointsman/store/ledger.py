@@ -1,6 +1,7 @@
 """The ledger on a database: writes go through the writer, reads to the tables."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -66,9 +67,7 @@ class StoreLedger:
     async def performed(self, operations: Sequence[Operation]) -> list[Hold | LedgerError]:
         """Do as `perform`, without a thread that waits. Don't cancel it: what was submitted would still be done."""
         futures = [self._try_submit(operation) for operation in operations]
-        waiting = [asyncio.wrap_future(future) for future in futures if not future.done()]
-        if waiting:
-            await asyncio.wait(waiting, timeout=self._timeout_s)
+        await _all_done(futures, self._timeout_s)
         return [self._hold_or_refusal(future, time.monotonic()) for future in futures]
 
     def settle(self, hold_id: str, bill: Amount, *, key: str, tenant: str = "default") -> Hold:
@@ -189,3 +188,25 @@ class StoreLedger:
             f"the ledger's database didn't answer within {self._timeout_s:g} s. {done} Nothing may be sent.",
             retry_after_s=2,
         )
+
+
+async def _all_done(futures: "Sequence[Future[Any]]", timeout_s: float) -> None:
+    """Wait until all are done, or for so long. One wake-up of the loop, where `asyncio.wrap_future` needs one each."""
+    loop = asyncio.get_running_loop()
+    woken, arrived = loop.create_future(), itertools.count(1)
+
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    def done(_: "Future[Any]") -> None:
+        if next(arrived) == len(futures):  # `next` is atomic: several writers may call this
+            loop.call_soon_threadsafe(wake)
+
+    for future in futures:
+        future.add_done_callback(done)
+    late = loop.call_later(timeout_s, wake)
+    try:
+        await woken
+    finally:
+        late.cancel()

@@ -6,15 +6,15 @@ The price is that of the limit that binds most: everyone's of the day and of the
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pointsman.budget import GLOBAL, Scope, Window, window_end, window_start
+from pointsman.budget import GLOBAL, Limit, Scope, Window, window_end, window_start
 from pointsman.budget.pacing import Pace, PacerState, Purse, observe, pace, settle, tightest
-from pointsman.budget.rules import Used
+from pointsman.budget.rules import Rules, Used
 from pointsman.budget.traffic import FLAT, Arrivals, HourTotal, Profile, fit_profile, to_come
 from pointsman.treasury.standing import Snapshot
 from pointsman.types import COMPLEXITIES
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 HISTORY: Final = timedelta(weeks=8)
 _AT_ONCE: Final = 256
+_WAITING: Final = 64
+_FOUND_FOR: Final = timedelta(seconds=1)
+_HARDLY: Final = 1e-3
+_EVERYONES: Final[tuple[tuple[Scope, Window], ...]] = ((GLOBAL, "day"), (GLOBAL, "month"))
 
 Floats = npt.NDArray[np.float64]
 Costs = npt.NDArray[np.int64]
@@ -44,26 +48,74 @@ class Lane(msgspec.Struct):
         return self.since_read + sum(tasks for hour, tasks in self.hours.items() if hour >= first)
 
 
+class Came(NamedTuple):
+    """Tasks that came at one moment."""
+
+    tiers: list[str]
+    quality: Floats
+    cost_nanousd: Costs
+    at: datetime
+
+
+class Found(NamedTuple):
+    """A pace, and what it was found from: `used` are nano-USD of everyone's day and month, and of the tier's day."""
+
+    pace: Pace | None
+    used: tuple[int, ...]
+    rules: Rules
+    stored: tuple[Limit, ...]
+    trade_usd: float
+    at: datetime
+
+    def stands(self, used: tuple[int, ...], snapshot: Snapshot, trade_usd: float, now: datetime) -> bool:
+        """Return whether hardly anything has changed: the same rules, a second at most, a thousandth more used."""
+        is_recent = timedelta() <= now - self.at < _FOUND_FOR and trade_usd == self.trade_usd
+        same_rules = (snapshot.rules is self.rules or snapshot.rules == self.rules) and snapshot.stored == self.stored
+        return (
+            is_recent
+            and same_rules
+            and all(0 <= spent - before <= before * _HARDLY for spent, before in zip(used, self.used, strict=True))
+        )
+
+
 class Pacers:
     """Learns from tasks and bills, and prices money. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lanes = {scope: Lane() for scope in (GLOBAL, *(Scope("tier", tier) for tier in COMPLEXITIES))}
+        self._waiting: list[Came] = []
+        self._found: dict[str, Found] = {}
 
     def observe(self, tiers: list[str], quality: Floats, cost_nanousd: Costs, now: datetime) -> None:
-        """Learn from tasks that came: arrays (n_tasks, n_models), quality −inf where a model isn't able."""
+        """Note tasks that came: arrays (n_tasks, n_models), quality −inf where a model isn't able.
+
+        They are learned from together, at the latest when money is priced anew.
+        """
+        with self._lock:
+            self._waiting.append(Came(tiers, quality, cost_nanousd, now))
+            if len(self._waiting) >= _WAITING:
+                self._learn_from_waiting()
+
+    def _learn_from_waiting(self) -> None:
+        if not self._waiting:
+            return
+        came, self._waiting = self._waiting, []
+        tiers = [tier for one in came for tier in one.tiers]
+        quality = np.concatenate([one.quality for one in came])
+        cost_nanousd = np.concatenate([one.cost_nanousd for one in came])
         rows = {GLOBAL: np.arange(len(tiers))}
         for tier in set(tiers):
             rows[Scope("tier", tier)] = np.flatnonzero([one == tier for one in tiers])
-        with self._lock:
-            for scope, places in rows.items():
-                lane = self._lanes[scope]
-                for first in range(0, len(places), _AT_ONCE):
-                    some = places[first : first + _AT_ONCE]
-                    lane.state = observe(lane.state, quality[some], cost_nanousd[some])
-                lane.arrivals = lane.arrivals.after(len(places), now)
-                lane.since_read += len(places)
+        for scope, places in rows.items():
+            lane = self._lanes[scope]
+            for first in range(0, len(places), _AT_ONCE):
+                some = places[first : first + _AT_ONCE]
+                lane.state = observe(lane.state, quality[some], cost_nanousd[some])
+            for one in came:
+                if count := len(one.tiers) if scope == GLOBAL else one.tiers.count(scope.name):
+                    lane.arrivals = lane.arrivals.after(count, one.at)
+                    lane.since_read += count
 
     def billed(self, scopes: Iterable[Scope], predicted_nanousd: int, billed_nanousd: int) -> None:
         """Learn by how much a bill exceeds what was predicted."""
@@ -91,13 +143,20 @@ class Pacers:
     def paces(self, tiers: Iterable[str], snapshot: Snapshot, trade_usd: float, now: datetime) -> Mapping[str, Pace]:
         """Return for each tier how to choose, those left out that no limit changes; `trade_usd` is the dial."""
         with self._lock:
-            shared = self._of(GLOBAL, {"day", "month"}, snapshot, trade_usd, now)
-            found = {}
-            for tier in set(tiers):
-                paces = shared + self._of(Scope("tier", tier), {"day"}, snapshot, trade_usd, now)
-                if paces and (binding := tightest(paces)).is_degraded:
-                    found[tier] = binding
-        return found
+            found = {tier: self._pace_of(tier, snapshot, trade_usd, now) for tier in set(tiers)}
+        return {tier: pace for tier, pace in found.items() if pace is not None and pace.is_degraded}
+
+    def _pace_of(self, tier: str, snapshot: Snapshot, trade_usd: float, now: datetime) -> Pace | None:
+        """Return the pace that binds a tier most: as it was found before, where hardly anything was used since."""
+        used = tuple(snapshot.used.get(place, 0) for place in (*_EVERYONES, (Scope("tier", tier), "day")))
+        known = self._found.get(tier)
+        if known is None or not known.stands(used, snapshot, trade_usd, now):
+            self._learn_from_waiting()
+            paces = self._of(GLOBAL, {"day", "month"}, snapshot, trade_usd, now)
+            paces += self._of(Scope("tier", tier), {"day"}, snapshot, trade_usd, now)
+            known = Found(tightest(paces) if paces else None, used, snapshot.rules, snapshot.stored, trade_usd, now)
+            self._found[tier] = known
+        return known.pace
 
     def _of(
         self, scope: Scope, windows: set[Window], snapshot: Snapshot, trade_usd: float, now: datetime
