@@ -91,7 +91,7 @@ class Upstreams:
         try:
             yield opened.stream
         finally:
-            opened.close()
+            await opened.close()
 
     def _wire(self, provider: str) -> Wire:
         wire = self._wires.get(provider)

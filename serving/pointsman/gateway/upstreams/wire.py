@@ -205,7 +205,7 @@ class HttpStream:
         self.stream = stream
         self._response = response
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Give the connection back where the answer was read to its end, else end it."""
         if self._response.content.at_eof():
             self._response.release()
