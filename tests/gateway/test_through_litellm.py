@@ -62,7 +62,10 @@ def test_data_in_a_message_and_links_in_its_words_are_handed_on():
     assert _arguments(body(messages=[{"role": "user", "content": content}]))["messages"][0]["content"] == content
 
 
-@pytest.mark.parametrize("sent", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
+DEEP = b'{"messages": ' + b'[{"a":' * 480 + b"1" + b"}]" * 480 + b"}"
+
+
+@pytest.mark.parametrize("sent", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, DEEP])
 def test_a_body_that_is_no_object_is_refused(sent):
     with pytest.raises(InvalidChat, match="isn't a JSON object"):
         _arguments(sent)

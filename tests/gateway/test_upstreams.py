@@ -270,3 +270,32 @@ def test_proxies_of_the_environment_are_not_used(provider, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     assert complete(provider).status == 200
+
+
+def test_a_configured_proxy_is_used(provider):
+    with pytest.raises(UpstreamError, match=r"no such path: http://model\.invalid/v1/chat/completions"):
+        complete(provider, base_url="http://model.invalid/v1", proxy=provider.url)
+
+
+@pytest.mark.parametrize("proxy", ["proxy", "socks5://h:1", "http://h:x"])
+def test_a_proxy_that_leads_nowhere_is_refused(provider, proxy):
+    with pytest.raises(InvalidConfig, match=r"providers\.openai\.proxy isn't a URL"):
+        complete(provider, proxy=proxy)
+
+
+def test_draining_waits_for_the_calls_under_way(provider):
+    provider.script(Act(at="answer", then="wait"))
+
+    async def call():
+        async with opened(settings(provider)) as upstreams:
+            await upstreams.drain()
+            answer = asyncio.create_task(upstreams.complete("openai", body()))
+            await asyncio.to_thread(provider.wait_for_calls, 1)
+            drained = asyncio.create_task(upstreams.drain())
+            await asyncio.sleep(0)
+            was_drained = drained.done()
+            provider.release()
+            await drained
+            return was_drained, answer.done()
+
+    assert asyncio.run(call()) == (False, True)

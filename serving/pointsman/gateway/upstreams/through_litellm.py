@@ -200,11 +200,12 @@ def _arguments(body: bytes) -> dict[str, Any]:
     """
     try:
         asked = msgspec.json.decode(body)
+        has_link = isinstance(asked, dict) and _has_link(asked.get("messages"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         asked = None
     if not isinstance(asked, dict):
         raise InvalidChat("The body isn't a JSON object; expected a chat request.")
-    if _has_link(asked.get("messages")):
+    if has_link:
         raise InvalidChat(
             "A message links to a picture or file, and this provider would have the gateway fetch it; send the data "
             'itself, as "data:image/png;base64,...".',
