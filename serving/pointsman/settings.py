@@ -18,6 +18,7 @@ class Provider(msgspec.Struct, frozen=True):
     """One provider: where it is, how it is spoken to, and how much at once.
 
     `base_url` is as its own clients take it ("https://api.openai.com/v1"); None only for `litellm`, which knows it.
+    `proxy` is an HTTP proxy to call it through; those of the environment aren't used.
     `has_batch_prices` says that work which can wait is sent where the provider's batch price applies.
     """
 
@@ -32,6 +33,7 @@ class Provider(msgspec.Struct, frozen=True):
     idle_timeout_s: float = 60.0
     total_timeout_s: float = 600.0
     has_batch_prices: bool = False
+    proxy: str | None = None
 
     def __repr__(self) -> str:
         """Return the provider without its key and headers, which may carry one."""

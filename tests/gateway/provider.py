@@ -65,6 +65,7 @@ class Provider:
         self._scripts: dict[str | None, deque[Act]] = {}
         self._rules: list[Rule] = []
         self._open: set[Connection] = set()
+        self.connections = 0
         self._busy = 0
         self._count = 0
         self._changed = threading.Condition()
@@ -171,6 +172,7 @@ class Provider:
 
     def connected(self, connection: "Connection", *, is_open: bool) -> None:
         """Note that a connection was made or lost."""
+        self.connections += is_open
         (self._open.add if is_open else self._open.discard)(connection)
 
     async def released(self) -> None:

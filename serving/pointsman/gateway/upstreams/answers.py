@@ -67,7 +67,7 @@ class OpenStream(Protocol):
 
     stream: Stream
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Give the connection back where the answer was read to its end, else end it."""
 
 

@@ -7,7 +7,7 @@ a caller chooses neither where a call goes nor what is fetched.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -57,7 +57,9 @@ _LINKS: Final = frozenset({"url", "image_url", "video_url", "file_url", "file_id
 
 
 class LiteLlmWire:
-    """One provider behind `litellm.acompletion`.
+    """One provider behind `litellm.acompletion`; a caller's headers don't reach it.
+
+    At most `max_connections` calls wait for the start of their answer at once.
 
     Raises:
         MissingExtra: LiteLLM isn't installed.
@@ -90,8 +92,11 @@ class LiteLlmWire:
     async def stream(self, body: bytes, headers: Mapping[str, str]) -> "LiteLlmStream":
         """Send a request and return once the answer starts; raises as `complete` does."""
         started = self._clock()
-        chunks = self._events(await self._call(body), started, body)
-        return LiteLlmStream(Stream(chunks, status=200, request_id=None, clock=self._clock, started=started))
+        source = await self._call(body)
+        chunks = self._events(aiter(source), started, body)
+        return LiteLlmStream(
+            Stream(chunks, status=200, request_id=None, clock=self._clock, started=started), source.aclose
+        )
 
     async def _call(self, body: bytes) -> Any:
         asked, limit = _arguments(body), self._provider
@@ -108,31 +113,31 @@ class LiteLlmWire:
                 )
         except TimeoutError:
             raise self._timeout(limit.total_timeout_s) from None
-        except self._litellm.OPENAI_ERROR as error:
+        except Exception as error:  # LiteLLM names no closed set of what it raises
             raise self._failure(error, body) from None
 
-    async def _events(self, chunks: Any, started: float, sent: bytes) -> AsyncIterator[bytes]:
+    async def _events(self, source: Any, started: float, sent: bytes) -> AsyncIterator[bytes]:
         """Yield the chunks as OpenAI's events."""
-        limit, size = self._provider, 0
-        source = aiter(chunks)
+        size = 0
+        while (chunk := await self._next(source, started, sent)) is not None:
+            event = b"data: " + chunk.model_dump_json(exclude_none=True, exclude_unset=True).encode() + b"\n\n"
+            size += len(event)
+            if size > MAX_REPLY_BYTES:
+                raise UpstreamError(f"{self._name} answered more than {MAX_REPLY_BYTES >> 20} MB.", status=200)
+            yield event
+        yield b"data: [DONE]\n\n"
+
+    async def _next(self, source: Any, started: float, sent: bytes) -> Any:
+        limit = self._provider
+        left = limit.total_timeout_s - (self._clock() - started)
         try:
-            while True:
-                left = limit.total_timeout_s - (self._clock() - started)
-                async with asyncio.timeout(max(0.0, min(limit.idle_timeout_s, left))):
-                    chunk = await anext(source, None)
-                if chunk is None:
-                    break
-                event = b"data: " + chunk.model_dump_json(exclude_none=True, exclude_unset=True).encode() + b"\n\n"
-                size += len(event)
-                if size > MAX_REPLY_BYTES:
-                    raise UpstreamError(f"{self._name} answered more than {MAX_REPLY_BYTES >> 20} MB.", status=200)
-                yield event
+            async with asyncio.timeout(max(0.0, min(limit.idle_timeout_s, left))):
+                return await anext(source, None)
         except TimeoutError:
             raise self._timeout(limit.idle_timeout_s) from None
-        except self._litellm.OPENAI_ERROR as error:
+        except Exception as error:  # LiteLLM names no closed set of what it raises
             failure = self._failure(error, sent)
             raise UpstreamError(f"{failure.message} The answer had begun.", status=failure.status) from None
-        yield b"data: [DONE]\n\n"
 
     def _timeout(self, after_s: float) -> UpstreamTimeout:
         return UpstreamTimeout(f"{self._name} answered nothing for {after_s:g} s; what it billed isn't known.")
@@ -144,7 +149,7 @@ class LiteLlmWire:
         kind = UpstreamTimeout if status == 408 else UpstreamError
         words = self._wording.of(sent).clean(str(getattr(error, "message", error)))
         failure = kind(
-            f"{self._name} answered {status or 'nothing'}: {words}",
+            f"{self._name} answered {status or 'nothing'} ({type(error).__name__}): {words}",
             status=status,
             is_retryable=status == 429,
             is_unbilled=status in REJECTED,
@@ -156,13 +161,15 @@ class LiteLlmWire:
 
 
 class LiteLlmStream:
-    """A stream; LiteLLM ends its connection when the stream is let go."""
+    """A stream and how LiteLLM's is let go."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, let_go: Callable[[], Awaitable[None]]) -> None:
         self.stream = stream
+        self._let_go = let_go
 
-    def close(self) -> None:
-        """Do nothing: the connection is LiteLLM's."""
+    async def close(self) -> None:
+        """Let LiteLLM's stream go, which ends the call where its answer wasn't read to the end."""
+        await self._let_go()
 
 
 class _Library:
@@ -172,12 +179,10 @@ class _Library:
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices while it is imported
         try:
             import litellm
-            import openai
         except ImportError:
             raise MissingExtra('A provider of protocol "litellm"', "litellm") from None
         litellm.suppress_debug_info = True
         litellm.telemetry = False
-        self.OPENAI_ERROR: type[Exception] = openai.OpenAIError
         self.acompletion: Any = litellm.acompletion
         self.close_litellm_async_clients: Any = litellm.close_litellm_async_clients
 
@@ -195,11 +200,12 @@ def _arguments(body: bytes) -> dict[str, Any]:
     """
     try:
         asked = msgspec.json.decode(body)
+        has_link = isinstance(asked, dict) and _has_link(asked.get("messages"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         asked = None
     if not isinstance(asked, dict):
         raise InvalidChat("The body isn't a JSON object; expected a chat request.")
-    if _has_link(asked.get("messages")):
+    if has_link:
         raise InvalidChat(
             "A message links to a picture or file, and this provider would have the gateway fetch it; send the data "
             'itself, as "data:image/png;base64,...".',

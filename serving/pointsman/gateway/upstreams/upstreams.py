@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TypeVar
 
 import msgspec
@@ -51,6 +51,9 @@ class Upstreams:
         self._retries = retries
         self._rng = rng
         self._sleep = sleep
+        self._under_way = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
     async def open(self) -> None:
         """Make the pools; nothing is sent."""
@@ -61,6 +64,10 @@ class Upstreams:
         """End all connections; calls under way fail."""
         for wire in self._wires.values():
             await wire.close()
+
+    async def drain(self) -> None:
+        """Return once no call is under way: what to await before `close` where others take over new calls."""
+        await self._is_idle.wait()
 
     async def complete(self, provider: str, body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
         """Send a request and return the whole answer, whose status is 2xx and whose body starts a JSON object.
@@ -73,7 +80,8 @@ class Upstreams:
 
         """
         wire = self._wire(provider)
-        answer, tries = await self._with_retries(lambda: wire.complete(body, headers))
+        with self._counted():
+            answer, tries = await self._with_retries(lambda: wire.complete(body, headers))
         return answer if tries == 1 else msgspec.structs.replace(answer, tries=tries)
 
     @asynccontextmanager
@@ -86,12 +94,13 @@ class Upstreams:
         after.
         """
         wire = self._wire(provider)
-        opened, tries = await self._with_retries(lambda: wire.stream(body, headers))
-        opened.stream.tries = tries
-        try:
-            yield opened.stream
-        finally:
-            opened.close()
+        with self._counted():
+            opened, tries = await self._with_retries(lambda: wire.stream(body, headers))
+            opened.stream.tries = tries
+            try:
+                yield opened.stream
+            finally:
+                await opened.close()
 
     def _wire(self, provider: str) -> Wire:
         wire = self._wires.get(provider)
@@ -100,6 +109,17 @@ class Upstreams:
                 f"The provider {provider!r:.80} isn't configured; expected one of {', '.join(self._wires) or 'none'}."
             )
         return wire
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._under_way += 1
+        self._is_idle.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._is_idle.set()
 
     async def _with_retries(self, call: Callable[[], Awaitable[_Got]]) -> tuple[_Got, int]:
         tries = 1

@@ -38,7 +38,7 @@ class HttpWire:
         self._clock = clock
         self._url = endpoint(provider)
         self._headers = _headers(provider)
-        self._wording = Wording([provider.api_key, *provider.headers.values()])
+        self._wording = Wording([provider.api_key, *provider.headers.values(), _password(provider)])
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -49,6 +49,7 @@ class HttpWire:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=(hdrs.USER_AGENT, hdrs.ACCEPT_ENCODING, hdrs.ACCEPT),
             trust_env=False,
+            proxy=self._provider.proxy,
         )
 
     async def close(self) -> None:
@@ -205,7 +206,7 @@ class HttpStream:
         self.stream = stream
         self._response = response
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Give the connection back where the answer was read to its end, else end it."""
         if self._response.content.at_eof():
             self._response.release()
@@ -258,6 +259,24 @@ def _headers(provider: Provider) -> CIMultiDict[str]:
     for name, value in provider.headers.items():
         headers[istr(name)] = value
     return headers
+
+
+def _password(provider: Provider) -> str | None:
+    """Return the password in the proxy's URL.
+
+    Raises:
+        InvalidConfig: the URL isn't one.
+
+    """
+    try:
+        proxy = URL(provider.proxy or "http://none")
+    except ValueError:
+        proxy = URL()
+    if proxy.scheme not in ("http", "https") or not proxy.host:
+        raise InvalidConfig(
+            f'providers.{provider.name}.proxy isn\'t a URL; expected one such as "http://proxy:3128".', field="proxy"
+        )
+    return proxy.password
 
 
 def _request_id(response: aiohttp.ClientResponse) -> str | None:
