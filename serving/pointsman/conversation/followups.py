@@ -1,7 +1,7 @@
-"""Is a turn a request of its own, a follow-up on the one before, or a courtesy?
+"""Whether a turn is a request of its own, a follow-up on the one before, or a courtesy.
 
-Told by counting: words of assent, reference, courtesy and filler are declared in `phrases`; every other word is content.
-A request is substantive where it isn't a follow-up:
+Told by counting: words of assent, reference, courtesy and filler are declared in `phrases`; every other word is
+content. A request is substantive where it isn't a follow-up:
 
 - more than 14 words or 160 characters, or any code block, is a request;
 - no content at all is a follow-up ("yes, do it"), unless it is nothing but courtesy ("thanks!");
