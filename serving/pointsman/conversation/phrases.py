@@ -80,10 +80,13 @@ kürzer länger einfacher plus court simple más corto breve
 """)
 
 CONTINUING: Final = _words("""
-and also now then but or plus same instead another again what about how more without with in for
+and also now then but or plus same instead another again what about how more
 und auch jetzt et aussi maintenant y también ahora e anche
 """)
 """First words of a turn that goes on from the one before."""
+
+MODIFYING: Final = _words("in for with without to using on für auf mit ohne en pour sans avec sin con senza com sem")
+"""First words of a few that only say how: "with comments", "for Windows"."""
 
 REQUEST_OPENINGS: Final = _words("""
 add analyse analyze answer apply arrange assess book brainstorm build calculate change check choose classify clean
