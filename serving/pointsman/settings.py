@@ -88,10 +88,14 @@ class CascadeSettings(msgspec.Struct, frozen=True):
 
 
 class TrimmingSettings(msgspec.Struct, frozen=True):
-    """Context trimming: to `max_input_tokens` where set, and to the plan's and the model's window where `enabled`."""
+    """Context trimming: to `max_input_tokens` where set, and to the plan's and the model's window where `enabled`.
+
+    `shortens_tool_results` allows tool results to be cut in their middle where what has to stay doesn't fit otherwise.
+    """
 
     enabled: bool = True
     max_input_tokens: int | None = None
+    shortens_tool_results: bool = True
 
 
 class OutputSettings(msgspec.Struct, frozen=True):

@@ -24,7 +24,9 @@ _WILDCARD: Final = r"[^\n]{0,200}?"
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One thing that a harness writes. What `names` are depends on the kind:
+    """One thing that a harness writes.
+
+    What `names` are depends on the kind:
 
     - "block": tags that are taken off with all they hold (`name*` is every tag that begins so);
     - "wrapper": tags that hold what a person wrote: where there is one, nothing outside counts;

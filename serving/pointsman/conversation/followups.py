@@ -1,13 +1,14 @@
-"""Is a turn a request of its own, a follow-up on the one before, or a courtesy?
+"""Whether a turn is a request of its own, a follow-up on the one before, or a courtesy.
 
-Told by counting: words of assent, reference, courtesy and filler are declared in `phrases`; every other word is content.
-A request is substantive where it isn't a follow-up:
+Told by counting: words of assent, reference, courtesy and filler are declared in `phrases`; every other word is
+content. A request is substantive where it isn't a follow-up:
 
 - more than 14 words or 160 characters, or any code block, is a request;
 - no content at all is a follow-up ("yes, do it"), unless it is nothing but courtesy ("thanks!");
-- at most 3 words of content beside a reference ("why does it fail", "same for staging") is a follow-up;
-- so are at most 3 after a continuing first word ("and on Windows?"), and manner alone ("shorter, in French");
-- after an assistant that ended in a question, at most 6 words that open no request are its answer ("Postgres").
+- at most 2 words of content beside a reference ("why does it fail", "same for staging") is a follow-up;
+- so are at most 2 after a continuing first word ("and on Windows?"), at most 4 words after one that only says how
+  ("with comments"), and manner alone ("shorter, in French");
+- after an assistant that ended in a question, at most 4 words that open no request are its answer ("Postgres").
 """
 
 import re
@@ -23,6 +24,7 @@ from pointsman.conversation.phrases import (
     FILLER,
     GO_AHEAD,
     MANNER,
+    MODIFYING,
     PRAISE,
     REFERENCE,
     REQUEST_OPENINGS,
@@ -32,8 +34,9 @@ Standing = Literal["request", "follow_up", "courtesy"]
 
 LONGEST_CHARACTERS: Final = 160
 LONGEST_WORDS: Final = 14
-MOST_CONTENT: Final = 3
-LONGEST_ANSWER_WORDS: Final = 6
+MOST_CONTENT: Final = 2
+LONGEST_MODIFIER_WORDS: Final = 4
+LONGEST_ANSWER_WORDS: Final = 4
 _LONGEST_CJK_REST: Final = 6
 _QUESTION_WINDOW: Final = 300
 
@@ -90,6 +93,8 @@ def _follows(text: str, words: list[str], content: list[str], is_answer: bool) -
     if is_short and any(word in REFERENCE for word in words):
         return True
     if is_short and words[0] in CONTINUING and not _opens_question(words):
+        return True
+    if words[0] in MODIFYING and len(words) <= LONGEST_MODIFIER_WORDS and "?" not in text:
         return True
     return is_answer and len(words) <= LONGEST_ANSWER_WORDS and "?" not in text and words[0] not in REQUEST_OPENINGS
 

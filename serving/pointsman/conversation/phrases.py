@@ -65,8 +65,8 @@ hola bonjour salut hallo ciao olá cześć привет merhaba tschüss adiós 
 """)
 
 PRAISE: Final = _words("""
-great good nice awesome perfect cool amazing excellent lovely wow lol haha brilliant wonderful fantastic super neat sweet
-job work help day one love beautiful superb sounds looks it's that's helpful
+great good nice awesome perfect cool amazing excellent lovely wow lol haha brilliant wonderful fantastic super neat
+sweet job work help day one love beautiful superb sounds looks it's that's helpful
 super toll prima perfekt gut klasse parfait génial bien excelente perfecto genial perfetto ottimo ótimo perfeito
 goed świetnie отлично супер harika vielen dank mille beaucoup muchas molte muito большое
 """)
@@ -80,10 +80,13 @@ kürzer länger einfacher plus court simple más corto breve
 """)
 
 CONTINUING: Final = _words("""
-and also now then but or plus same instead another again what about how more without with in for
+and also now then but or plus same instead another again what about how more
 und auch jetzt et aussi maintenant y también ahora e anche
 """)
 """First words of a turn that goes on from the one before."""
+
+MODIFYING: Final = _words("in for with without to using on für auf mit ohne en pour sans avec sin con senza com sem")
+"""First words of a few that only say how: "with comments", "for Windows"."""
 
 REQUEST_OPENINGS: Final = _words("""
 add analyse analyze answer apply arrange assess book brainstorm build calculate change check choose classify clean
@@ -100,19 +103,19 @@ i'm i've help let let's hello hi
 """)
 
 CJK_GO_AHEAD: Final = (
-    "请继续", "继续吧", "继续", "好的", "好吧", "可以", "是的", "没问题", "行", "对", "嗯", "就这样", "开始吧", "做吧", "执行",
-    "修复它", "修一下", "修复", "试试", "再试一次", "下一步", "接着", "请", "吧", "好", "改一下", "是",
-    "はい", "続けてください", "続けて", "続き", "お願いします", "お願い", "進めて", "ください", "いいよ", "いいです", "了解", "直して",
-    "やって", "次", "うん", "ええ",
-    "네", "예", "응", "계속해줘", "계속해주세요", "계속해", "계속", "진행해줘", "진행해", "진행", "해줘", "해주세요", "좋아요", "좋아",
+    "请继续", "继续吧", "继续", "好的", "好吧", "可以", "是的", "没问题", "行", "对", "嗯", "就这样", "开始吧",
+    "做吧", "执行", "修复它", "修一下", "修复", "试试", "再试一次", "下一步", "接着", "请", "吧", "好",
+    "改一下", "是", "はい", "続けてください", "続けて", "続き", "お願いします", "お願い", "進めて", "ください",
+    "いいよ", "いいです", "了解", "直して", "やって", "次", "うん", "ええ", "네", "예", "응", "계속해줘",
+    "계속해주세요", "계속해", "계속", "진행해줘", "진행해", "진행", "해줘", "해주세요", "좋아요", "좋아",
     "그래", "고쳐줘", "부탁해", "다음",
 )  # fmt: skip
 CJK_REFERENCE: Final = (
-    "同样的", "同样", "也", "其他的", "其他", "另一个", "另外", "剩下的", "这个", "那个", "它", "这", "那", "第一个", "第二个", "全部",
-    "同じ", "それも", "それ", "これ", "他の", "残り", "全部", "もう一つ", "二番目",
-    "그것도", "그것", "이것", "저것", "같은", "나머지", "다른", "전부", "두번째", "두 번째", "그거", "이거",
+    "同样的", "同样", "也", "其他的", "其他", "另一个", "另外", "剩下的", "这个", "那个", "它", "这", "那",
+    "第一个", "第二个", "全部", "同じ", "それも", "それ", "これ", "他の", "残り", "全部", "もう一つ", "二番目",
+    "그것도", "그것", "이것", "저것", "같은", "나머지", "다른", "전부", "두번째", "그거", "이거",
 )  # fmt: skip
 CJK_COURTESY: Final = (
-    "谢谢你", "谢谢", "多谢", "你好", "您好", "再见", "辛苦了",
-    "ありがとうございます", "ありがとう", "こんにちは", "さようなら", "감사합니다", "고마워요", "고마워", "안녕하세요", "안녕",
+    "谢谢你", "谢谢", "多谢", "你好", "您好", "再见", "辛苦了", "ありがとうございます", "ありがとう",
+    "こんにちは", "さようなら", "감사합니다", "고마워요", "고마워", "안녕하세요", "안녕",
 )  # fmt: skip

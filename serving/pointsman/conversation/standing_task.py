@@ -25,10 +25,12 @@ _DONE_TO_TEXT: Final = re.compile(
 _WHATEVER_COMES: Final = re.compile(
     r"\b(?:(?:every|each|any|all)(?:thing)? (?:of the |the )?(?:user(?:'s|s)? )?(?:message|text|input|sentence|request"
     r"|line|turn|thing)s?\b|everything (?:the user|you|that|i)\b|anything (?:the user|you|that|i)\b"
-    r"|(?:the )?user(?:'s)? (?:message|text|input|turn)s?\b|(?:the )?user(?: will)? (?:send|give|provide|paste|submit)s?\b"
+    r"|(?:the )?user(?:'s)? (?:message|text|input|turn)s?\b"
+    r"|(?:the )?user(?: will)? (?:send|give|provide|paste|submit)s?\b"
     r"|(?:the )?(?:following|given|provided|incoming|pasted|supplied) (?:\w+ )?(?:text|message|input|sentence|document"
     r"|article|email|code|snippet|diff|review|ticket|comment|transcript)s?\b"
-    r"|(?:text|code|message|input)s? (?:you are|you're|that is|the user) (?:given|provided|sent|gives?|sends?|provides?))",
+    r"|(?:text|code|message|input)s? (?:you are|you're|that is|the user)"
+    r" (?:given|provided|sent|gives?|sends?|provides?))",
     re.IGNORECASE,
 )
 _ASKS_POLITELY: Final = re.compile(
