@@ -92,7 +92,7 @@ def dotted(path: Path) -> str:
 def closest(name: str, known: Iterable[str]) -> str:
     """Return the words that point from a name nobody knows to those that are known."""
     names = list(known)
-    if close := get_close_matches(str(name)[:100].lower(), names, n=2, cutoff=0.6):
+    if close := get_close_matches(str(name)[:100].lower(), names, n=2, cutoff=0.5):
         return f"did you mean {' or '.join(close)}?"
     shown = ", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")
     return f"expected any of {shown}." if names else "expected none."
