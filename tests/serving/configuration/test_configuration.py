@@ -17,7 +17,8 @@ def test_the_contracts_file_becomes_a_configuration(found):
     cards = {card.id: card for card in load_fleet("default").cards}
     assert dict(made.providers) == {"openai": Provider("openai", "https://api.openai.com/v1", SECRET)}
     assert made.fleet.cards == tuple(
-        msgspec.structs.replace(cards[name], provider=made.fleet.card(name).provider) for name in ("gpt-4o-mini", "gpt-4o")
+        msgspec.structs.replace(cards[name], provider=made.fleet.card(name).provider)
+        for name in ("gpt-4o-mini", "gpt-4o")
     )
     assert made.fleet.baseline == "gpt-4o"
     assert dict(made.upstreams) == {

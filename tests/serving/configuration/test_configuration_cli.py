@@ -71,7 +71,7 @@ def test_init_never_replaces_a_file_unless_told_to(capsys):
 def test_init_makes_the_directory_and_names_one_it_cannot(capsys):
     assert main(["init", "a/b"]) == 0
     assert main(["init", "a/b/pointsman.yaml"]) == 2
-    assert "can't be written" in capsys.readouterr().err
+    assert "error: a/b/pointsman.yaml can't be a directory: File exists.\n" in capsys.readouterr().err
 
 
 def test_check_names_every_mistake_and_exits_with_2(capsys):

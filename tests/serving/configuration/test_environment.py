@@ -116,10 +116,24 @@ def test_a_secret_in_the_wrong_place_is_refused_without_being_shown(mistakes, se
 
 @pytest.mark.parametrize(
     "fields",
-    ["provider", "upstream_name: 3, card", "latency_ms", "price", "free", "kin_shift", "tier", "capabilities", "name: 3, kin"],
+    [
+        "provider",
+        "upstream_name: 3, card",
+        "latency_ms",
+        "price",
+        "free",
+        "kin_shift",
+        "tier",
+        "capabilities",
+        "name: 3, kin",
+    ],
 )
 def test_a_secret_in_a_model_is_refused_without_being_shown(mistakes, fields):
-    lines = mistakes(f'{PROVIDERS}models: {{gpt-4o: {{provider: openai2, {fields}: "${{OPENAI_API_KEY}} x"}}}}\n'.replace("provider: openai2, provider", "provider"))  # noqa: E501
+    lines = mistakes(
+        f'{PROVIDERS}models: {{gpt-4o: {{provider: openai2, {fields}: "${{OPENAI_API_KEY}} x"}}}}\n'.replace(
+            "provider: openai2, provider", "provider"
+        )
+    )  # noqa: E501
     assert lines
     assert SECRET not in "".join(lines)
 
@@ -155,7 +169,7 @@ def test_every_scalar_setting_has_a_variable_that_takes_its_default(found):
         for part in path:
             value = getattr(value, part, msgspec.UNSET)
         if value is not msgspec.UNSET and path[0] in SECTIONS:
-            environ[variable] = {True: "true", False: "false", None: "null"}.get(value) or str(value)
+            environ[variable] = "null" if value is None else str(value).lower()
     assert len(environ) > 40
     result = found(PLAIN, **environ)
     assert result.mistakes == ()
@@ -204,7 +218,12 @@ def test_the_names_of_former_caches_and_budgets_keep_working(found):
         POINTSMAN_CACHE_MAX_SIZE="77",
         POINTSMAN_TOKEN_BUDGET_ROLLOVER_PERCENT="35",
     ).configuration
-    assert (made.cache.enabled, made.trimming.enabled, made.cache.ttl_days, made.cache.max_entries) == (True, True, 5, 77)
+    assert (made.cache.enabled, made.trimming.enabled, made.cache.ttl_days, made.cache.max_entries) == (
+        True,
+        True,
+        5,
+        77,
+    )
     assert {plan.rollover_percent for plan in made.budgets.plans.values()} == {35}
     off = found(START + "cache: {enabled: true}\n", POINTSMAN_ENABLE_OPTIMIZATIONS="false").configuration
     assert (off.cache.enabled, off.trimming.enabled) == (False, False)

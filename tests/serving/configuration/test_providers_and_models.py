@@ -51,7 +51,15 @@ def test_a_provider_takes_every_setting(found):
 
 @pytest.mark.parametrize(
     "url",
-    ["file:///etc/passwd", "https://", "https://u:p@h/v1", "https://h/v1?x=1", "https://h/v1#x", "https://h:99999", "h/v1"],
+    [
+        "file:///etc/passwd",
+        "https://",
+        "https://u:p@h/v1",
+        "https://h/v1?x=1",
+        "https://h/v1#x",
+        "https://h:99999",
+        "h/v1",
+    ],
 )
 def test_a_base_url_that_is_not_plain_is_refused(mistakes, url):
     (mistake,) = mistakes(f'providers: {{openai: {{base_url: "{url}", api_key: "${{OPENAI_API_KEY}}"}}}}\n' + MODELS)
@@ -69,7 +77,9 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(mistakes,
 
 
 def test_a_header_that_splits_is_refused_without_its_value(mistakes):
-    (mistake,) = mistakes(f'providers: {{openai: {{api_key: "${{OPENAI_API_KEY}}", headers: {{"a:b": "{SECRET}"}}}}}}\n' + MODELS)
+    (mistake,) = mistakes(
+        f'providers: {{openai: {{api_key: "${{OPENAI_API_KEY}}", headers: {{"a:b": "{SECRET}"}}}}}}\n' + MODELS
+    )
     assert mistake == "pointsman.yaml, line 1: providers.openai.headers has 'a:b', which no header can be."
 
 
