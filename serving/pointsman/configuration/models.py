@@ -16,6 +16,7 @@ from pointsman.registry.importers import ASSUMED_CONTEXT_TOKENS, ASSUMED_OUTPUT_
 from pointsman.registry.parsing import price_to_dict
 from pointsman.settings import Provider, Upstream
 
+AUTO: Final = "auto"
 CALLED: Final = ("provider", "upstream_name", "card")
 CARD_FIELDS: Final = (*(name for name in ModelCard.__struct_fields__ if name not in ("id", "provider")), "free")
 ASSUMED_LATENCY_MS: Final = 1_500
@@ -40,13 +41,18 @@ def read_models(
     """Return the cards of the models, and where each is called; what is wrong with them is kept as mistakes."""
     given = mapping_at(data, ("models",), remarks, "models")
     if not given:
-        remarks.mistake(
-            ("models",), "models names none; expected at least one, such as gpt-4o-mini: {provider: openai}."
-        )
+        remarks.mistake(("models",), "models names none; expected some, such as gpt-4o-mini: {provider: openai}.")
     cards: list[ModelCard] = []
     upstreams: dict[str, Upstream] = {}
     for model_id, value in given.items():
         path: Path = ("models", model_id)
+        if model_id == AUTO or not model_id or len(model_id.split()) != 1 or model_id != model_id.strip():
+            remarks.mistake(
+                path,
+                f"the model's name is {model_id!r:.80}; expected a text without spaces other than {AUTO}, which is what "
+                "callers write to have a model chosen.",
+            )
+            continue
         fields = dict(mapping_at(value, path, remarks, "fields"))
         upstream = _upstream(model_id, fields, providers, remarks)
         card = _card(model_id, fields, upstream, remarks)

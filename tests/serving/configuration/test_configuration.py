@@ -1,8 +1,15 @@
 import msgspec
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pointsman.budget.rules import Rules
-from pointsman.configuration import read_configuration
+from pointsman.configuration import examine, read_configuration
+from pointsman.configuration.meanings import MEANINGS
+from pointsman.configuration.models import CALLED, CARD_FIELDS
+from pointsman.configuration.reading import KEYS
+from pointsman.configuration.summary import summary
 from pointsman.errors import InvalidConfig
 from pointsman.policy import Policy
 from pointsman.registry import load_fleet
@@ -79,8 +86,8 @@ cascade: {judge: gpt}
         ),
         (
             "pointsman.yaml, line 3",
-            "providers.openai.base_url is 'ftp://x'; expected http:// or https:// with a host and a path, without user, "
-            "password, query or fragment.",
+            "providers.openai.base_url is 'ftp://x'; expected http:// or https:// with a host and a path, without "
+            "user, password, query or fragment.",
         ),
         (
             "pointsman.yaml, line 4",
@@ -110,7 +117,7 @@ cascade: {judge: gpt}
         ),
         (
             "pointsman.yaml, line 10",
-            'routing.baseline: No model "gpt-4" in the fleet "models"; did you mean gpt-4o-mini or gpt-6.1-sol?',
+            'routing.baseline: No model "gpt-4" in the fleet "configured"; did you mean gpt-4o-mini or gpt-6.1-sol?',
         ),
         (
             "pointsman.yaml, line 13",
@@ -251,3 +258,37 @@ def test_no_repr_shows_a_secret(found):
     text = text.replace("{required: true}", f"{{required: true, secret: {SECRET}}}")
     made = found(text).configuration
     assert SECRET not in repr(made) + repr(made.providers) + repr(made.keys)
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.binary() | st.just("${X}"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
+    max_leaves=5,
+)
+PATHS = [tuple(key.replace("NAME", "openai").split(".")) for key in MEANINGS] + [
+    *((key,) for key in KEYS),
+    ("providers", "x"),
+    ("models", "gpt-4o"),
+    ("models", "x"),
+    *(("models", "gpt-4o", name) for name in (*CALLED, *CARD_FIELDS, "id")),
+    *(("budgets", name) for name in ("tiers", "named", "each", "plans", "daily_usd", "alerts", "default_plan")),
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(PATHS), ODD), max_size=4))
+def test_whatever_a_file_says_is_taken_or_refused_with_its_place(tmp_path_factory, changes):
+    data = yaml.safe_load(START.replace("${OPENAI_API_KEY}", "k"))
+    for path, value in changes:
+        place = data
+        for part in path[:-1]:
+            if not isinstance(place.get(part), dict):
+                place[part] = {}
+            place = place[part]
+        place[path[-1]] = value
+    file = tmp_path_factory.getbasetemp() / "odd.yaml"
+    file.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    result = examine(file, {})
+    assert (result.configuration is None) == bool(result.mistakes)
+    assert all(mistake.place.startswith(f"{file}, line ") for mistake in result.mistakes if mistake.place)
+    if result.configuration is not None:
+        assert summary(result.configuration)

@@ -22,7 +22,7 @@ def fields_of(kind, path):
 
 
 def test_the_page_has_every_setting_as_it_is():
-    """To write the tables anew: python -m pointsman.configuration.reference docs/configuration.md."""
+    """To write the tables anew: python scripts/configuration_page.py."""
     page = PAGE.read_text(encoding="utf-8")
     assert with_tables(page) == page
 

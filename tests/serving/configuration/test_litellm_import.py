@@ -91,7 +91,8 @@ def test_what_is_imported_can_be_used(imported, monkeypatch, capsys):
 def test_what_could_not_be_carried_over_is_said(imported):
     assert imported.out == (
         "pointsman.yaml: 6 models imported. It needs: AZURE_API_KEY, OPENAI_API_KEY, IMPORTED_ANTHROPIC_KEY_1, "
-        "ANTHROPIC_API_KEY, IMPORTED_OPENAI_KEY_2, GEMINI_API_KEY. Check it with: pointsman config check pointsman.yaml\n"
+        "ANTHROPIC_API_KEY, IMPORTED_OPENAI_KEY_2, GEMINI_API_KEY. "
+        "Check it with: pointsman config check pointsman.yaml\n"
     )
     said = [re.sub(r"; state price:.*", "; state ...", line) for line in imported.err.splitlines()]
     assert said == [

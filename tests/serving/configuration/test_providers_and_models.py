@@ -71,9 +71,8 @@ def test_a_base_url_that_is_not_plain_is_refused(mistakes, url):
 @pytest.mark.parametrize("key", ["sk-1\\n", "", "sk 1", "schlüssel"])
 def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(mistakes, key):
     (mistake,) = mistakes(f'providers: {{openai: {{api_key: "{key}"}}}}\n' + MODELS)
-    assert mistake == (
-        "pointsman.yaml, line 1: providers.openai.api_key is empty, or has spaces, line breaks or other than ASCII in it."
-    )
+    said = "providers.openai.api_key is empty, or has spaces, line breaks or other than ASCII in it."
+    assert mistake == f"pointsman.yaml, line 1: {said}"
 
 
 def test_a_header_that_splits_is_refused_without_its_value(mistakes):
@@ -112,8 +111,8 @@ def test_an_alias_has_the_card_and_the_abilities_of_its_upstream_name(found):
 
 
 def test_a_fine_tuned_model_may_name_its_base(found):
-    text = '  tuned: {provider: openai, upstream_name: "ft:gpt-4o-mini:acme::1", card: gpt-4o-mini, price: {input: 1, output: 2}}\n'
-    card = card_of(found, text)
+    fields = 'upstream_name: "ft:gpt-4o-mini:acme::1", card: gpt-4o-mini, price: {input: 1, output: 2}'
+    card = card_of(found, f"  tuned: {{provider: openai, {fields}}}\n")
     assert (card.id, card.kin, card.price.output_nanousd_per_mtok) == ("tuned", "gpt-4o-mini", 2_000_000_000)
 
 
@@ -160,3 +159,14 @@ def test_a_model_that_is_wrong_is_refused_with_its_line(mistakes, fields, said):
     lines = mistakes(PROVIDERS + f"models:\n  gpt-4o: {fields}\n")
     assert lines[0].startswith("pointsman.yaml, line 3: ")
     assert said in lines[0]
+
+
+@pytest.mark.parametrize("name", ["auto", " gpt-4o", "gpt 4o", ""])
+def test_a_name_that_callers_could_not_ask_for_is_refused(mistakes, name):
+    lines = mistakes(
+        PROVIDERS + f'models: {{"{name}": {{provider: openai, card: gpt-4o}}, gpt-4o: {{provider: openai}}}}\n'
+    )
+    assert lines == [
+        f"pointsman.yaml, line 2: the model's name is {name!r}; expected a text without spaces other than auto, which is "
+        "what callers write to have a model chosen."
+    ]
