@@ -163,10 +163,8 @@ def test_a_model_that_is_wrong_is_refused_with_its_line(mistakes, fields, said):
 
 @pytest.mark.parametrize("name", ["auto", " gpt-4o", "gpt 4o", ""])
 def test_a_name_that_callers_could_not_ask_for_is_refused(mistakes, name):
-    lines = mistakes(
-        PROVIDERS + f'models: {{"{name}": {{provider: openai, card: gpt-4o}}, gpt-4o: {{provider: openai}}}}\n'
-    )
-    assert lines == [
-        f"pointsman.yaml, line 2: the model's name is {name!r}; expected a text without spaces other than auto, which is "
-        "what callers write to have a model chosen."
+    models = f'{{"{name}": {{provider: openai, card: gpt-4o}}, gpt-4o: {{provider: openai}}}}'
+    said = "expected a text without spaces other than auto, which is what callers write to have a model chosen."
+    assert mistakes(f"{PROVIDERS}models: {models}\n") == [
+        f"pointsman.yaml, line 2: the model's name is {name!r}; {said}"
     ]
