@@ -10,12 +10,13 @@ from pointsman.configuration.remarks import Path, Remarks, closest, dotted, each
 from pointsman.configuration.sections import shown
 from pointsman.configuration.substitution import scalars
 from pointsman.errors import PointsmanError, RegistryError
-from pointsman.registry import Fleet, ModelCard, card_to_dict, load_fleet, parse_cards
+from pointsman.registry import Fleet, ModelCard, Price, card_to_dict, load_fleet, parse_cards
 from pointsman.registry.catalogue import CatalogueEntry, find_entry, known_entry, known_price
 from pointsman.registry.importers import ASSUMED_CONTEXT_TOKENS, ASSUMED_OUTPUT_TOKENS
 from pointsman.registry.parsing import price_to_dict
 from pointsman.settings import Provider, Upstream
 
+AUTO: Final = "auto"
 CALLED: Final = ("provider", "upstream_name", "card")
 CARD_FIELDS: Final = (*(name for name in ModelCard.__struct_fields__ if name not in ("id", "provider")), "free")
 ASSUMED_LATENCY_MS: Final = 1_500
@@ -40,13 +41,18 @@ def read_models(
     """Return the cards of the models, and where each is called; what is wrong with them is kept as mistakes."""
     given = mapping_at(data, ("models",), remarks, "models")
     if not given:
-        remarks.mistake(
-            ("models",), "models names none; expected at least one, such as gpt-4o-mini: {provider: openai}."
-        )
+        remarks.mistake(("models",), "models names none; expected some, such as gpt-4o-mini: {provider: openai}.")
     cards: list[ModelCard] = []
     upstreams: dict[str, Upstream] = {}
     for model_id, value in given.items():
         path: Path = ("models", model_id)
+        if model_id == AUTO or not model_id or len(model_id.split()) != 1 or model_id != model_id.strip():
+            remarks.mistake(
+                path,
+                f"the model's name is {model_id!r:.80}; expected a text without spaces other than {AUTO}, which is what "
+                "callers write to have a model chosen.",
+            )
+            continue
         fields = dict(mapping_at(value, path, remarks, "fields"))
         upstream = _upstream(model_id, fields, providers, remarks)
         card = _card(model_id, fields, upstream, remarks)
@@ -81,7 +87,7 @@ def _card(model_id: str, fields: dict[str, Any], upstream: Upstream, remarks: Re
         remarks.unknown((*path, name), (*CALLED, *CARD_FIELDS))
         del fields[name]
     stated = {name: scalars(value) for name, value in fields.items() if name not in CALLED}
-    known = describe(_described_by(model_id, fields, upstream), upstream.provider)
+    known = _known(model_id, fields, upstream)
     if known is None and "card" in fields:
         remarks.mistake(
             (*path, "card"), f"{dotted(path)}.card is {shown(fields['card'])}, which no fleet or catalogue has."
@@ -137,24 +143,17 @@ def _missing_words(stated: Mapping[str, Any]) -> str:
     )
 
 
-def _described_by(model_id: str, fields: Mapping[str, Any], upstream: Upstream) -> tuple[str, ...]:
+def _known(model_id: str, fields: Mapping[str, Any], upstream: Upstream) -> Known | None:
+    """Return what is known of the first name that a built-in fleet, or else the catalogue, describes."""
+    names: tuple[str, ...] = (model_id, upstream.upstream_name, upstream.upstream_name.partition("/")[2])
     if isinstance(fields.get("card"), str):
-        return (str(fields["card"]),)
-    names = (model_id, upstream.upstream_name, upstream.upstream_name.partition("/")[2])
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
-def describe(names: tuple[str, ...], provider: str = "") -> Known | None:
-    """Return what is known of the first of these names that a built-in fleet, or else the catalogue, describes."""
+        names = (str(fields["card"]),)
     for fleet in _fleets():
         for name in names:
             if name in fleet.ids:
-                return _of_fleet(fleet, name, names[0])
-    for name in names:
-        entry = _entry(name, provider)
-        if entry is not None and entry.price is not None:
-            return _of_catalogue(entry)
-    return None
+                return _of_fleet(fleet, name, model_id)
+    entries = (_entry(name, upstream.provider) for name in names if name)
+    return next((_of_catalogue(entry, entry.price) for entry in entries if entry and entry.price), None)
 
 
 @lru_cache(maxsize=1)
@@ -177,11 +176,11 @@ def _entry(name: str, provider: str) -> CatalogueEntry | None:
         return known_entry(name)
 
 
-def _of_catalogue(entry: CatalogueEntry) -> Known:
+def _of_catalogue(entry: CatalogueEntry, price: Price) -> Known:
     context = entry.context_tokens or ASSUMED_CONTEXT_TOKENS
     fields = {
         "name": entry.name,
-        **_price_of(entry),
+        "price": price_to_dict(price),
         "context_tokens": context,
         "max_output_tokens": min(ASSUMED_OUTPUT_TOKENS, context),
         "latency_ms": ASSUMED_LATENCY_MS,
@@ -190,8 +189,3 @@ def _of_catalogue(entry: CatalogueEntry) -> Known:
     }
     assumed = ("max_output_tokens", "latency_ms", "availability")
     return Known(entry.id, fields, assumed if entry.context_tokens else ("context_tokens", *assumed))
-
-
-def _price_of(entry: CatalogueEntry) -> dict[str, Any]:
-    """Return the price field; a price of 0 is left for the operator to confirm with free: true."""
-    return {} if entry.price is None or entry.price.is_free else {"price": price_to_dict(entry.price)}

@@ -76,7 +76,8 @@ def _check_secrets(values: dict[str, Any], raw: Mapping[str, object], path: Path
     key = values.get("api_key")
     if key is not None and (not key.isascii() or not key.isprintable() or not key or " " in key):
         remarks.mistake(
-            (*path, "api_key"), f"{dotted(path)}.api_key has spaces, line breaks or other than ASCII in it."
+            (*path, "api_key"),
+            f"{dotted(path)}.api_key is empty, or has spaces, line breaks or other than ASCII in it.",
         )
     if is_given(raw.get("api_key")):
         remarks.warn((*path, "api_key"), f'{dotted(path)}.api_key stands in the file; write "${{NAME}}" instead.')

@@ -121,13 +121,13 @@ def _fleet(
     if not cards:
         return None
     if baseline in {card.id for card in cards} or baseline is None:
-        return Fleet("pointsman.yaml", cards, baseline)
+        return Fleet("configured", cards, baseline)
     if baseline not in upstreams:
         try:
-            Fleet("models", cards).card(baseline)
+            Fleet("configured", cards).card(baseline)
         except RegistryError as error:
             remarks.mistake(("routing", "baseline"), f"routing.baseline: {error.message}")
-    return Fleet("pointsman.yaml", cards)
+    return Fleet("configured", cards)
 
 
 def _with_rollover(rules: Rules | None, percent: int | None) -> Rules | None:

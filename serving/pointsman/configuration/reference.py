@@ -1,6 +1,5 @@
-"""The tables of docs/configuration.md, made from the settings themselves, so that the page can't be wrong about them."""
+"""The tables of docs/configuration.md, made from the settings themselves, so that the page says what is so."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -34,13 +33,11 @@ def with_tables(page: str) -> str:
         ValueError: the page lacks the marks of a table.
     """
     for name, lines in (("settings", _settings()), ("variables", _variables())):
-        begin, end = re.escape(_BEGIN.format(name=name)), re.escape(_END.format(name=name))
-        table = "\n".join(lines)
-        page, found = re.subn(
-            rf"({begin}\n).*?({end})", lambda marks, text=table: f"{marks[1]}{text}\n{marks[2]}", page, flags=re.DOTALL
-        )  # type: ignore[misc]  # noqa: E501
-        if not found:
+        before, begin, rest = page.partition(_BEGIN.format(name=name))
+        _, end, after = rest.partition(_END.format(name=name))
+        if not begin or not end:
             raise ValueError(f"the page lacks the marks of the table {name}")
+        page = "\n".join((before + begin, *lines, end + after))
     return page
 
 

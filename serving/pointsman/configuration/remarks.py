@@ -1,5 +1,6 @@
 """What is wrong with a configuration, and where: every mistake is kept, so that one reading names them all."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final, TypeVar
@@ -14,6 +15,8 @@ Path = tuple[str, ...]
 """The keys that lead to a value; a key may have dots in it, as model ids do."""
 
 _MAX_NAMES: Final = 30
+_LEAST_HIDDEN: Final = 8
+_SAID: Final = 40
 
 
 class Remark(msgspec.Struct, frozen=True):
@@ -33,6 +36,7 @@ class Remarks:
         self._document = document
         self.variables: dict[Path, str] = {}
         self._blanks: set[Path] = set()
+        self._hidden: dict[str, str] = {}
         self._mistakes: list[tuple[int, Remark]] = []
         self._warnings: list[tuple[int, Remark]] = []
 
@@ -60,6 +64,11 @@ class Remarks:
         """Keep what is odd about the value at a path."""
         self._warnings.append(self._at(path, message))
 
+    def hide(self, value: str, source: str) -> None:
+        """Show the name of its source wherever a value of the environment, which may be a secret, would be said."""
+        if len(value) >= _LEAST_HIDDEN:
+            self._hidden[value] = f"<the value of {source}>"
+
     def mistake_of(self, variable: str, message: str) -> None:
         """Keep what is wrong with a variable of the environment."""
         self._mistakes.append((0, Remark(variable, message)))
@@ -75,9 +84,15 @@ class Remarks:
     def _at(self, path: Path, message: str) -> tuple[int, Remark]:
         for length in range(len(path), 0, -1):
             if variable := self.variables.get(path[:length]):
-                return 0, Remark(variable, message)
+                return 0, Remark(variable, self._without_hidden(message))
         line = self._document.line_at(path)
-        return line, Remark(f"{self._document.path}, line {line}", message)
+        return line, Remark(f"{self._document.path}, line {line}", self._without_hidden(message))
+
+    def _without_hidden(self, message: str) -> str:
+        for value in sorted(self._hidden, key=len, reverse=True):  # messages cut long values short, so a part counts
+            pattern = re.escape(value[:_SAID]) + (r"[^\s']*" if len(value) > _SAID else "")
+            message = re.sub(f"'?{pattern}'?", lambda _, hidden=value: self._hidden[hidden], message)  # type: ignore[misc]
+        return message
 
 
 def _in_order(remarks: Sequence[tuple[int, Remark]]) -> tuple[Remark, ...]:

@@ -17,7 +17,6 @@ from pointsman.policy_file import read_policy
 _POLICY_PARTS: Final = (
     "strategy", "confidence", "trade_usd", "target_quality", "weights", "trade_usd_by_type", "production",
 )  # fmt: skip
-_OFF: Final = (False, "off")
 
 
 def read_routing(data: object, folder: File, remarks: Remarks) -> tuple[RoutingSettings, Policy]:
@@ -26,7 +25,7 @@ def read_routing(data: object, folder: File, remarks: Remarks) -> tuple[RoutingS
     A relative path counts from `folder`, where the configuration lies; from the environment, from where one is.
     """
     given = dict(data) if isinstance(data, Mapping) else data
-    if isinstance(given, dict) and given.get("confidence") in _OFF:
+    if isinstance(given, dict) and (given.get("confidence") is False or given.get("confidence") == "off"):
         given["confidence"] = None
     values = _section(given, remarks)
     for name in ("bundle", "policy"):

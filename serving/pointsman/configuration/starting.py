@@ -29,6 +29,9 @@ def write_new(target: Path, text: str, *, advice: str, force: bool = False) -> N
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidFile(f"{target.parent} can't be a directory: {error.strerror}.") from None
+    try:
         with target.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:

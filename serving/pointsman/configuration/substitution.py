@@ -62,9 +62,11 @@ def _text(text: str, environ: Mapping[str, str], remarks: Remarks, path: Path) -
         found = environ.get(name) or default
         if not found and default is None:
             missing.append(name)
+        remarks.hide(found or "", f"${{{name}}}")
         return found or ""
 
     replaced = _REFERENCE.sub(value_of, text)
+    remarks.hide(replaced, text)
     if missing:
         name = missing[0]
         remarks.blank(

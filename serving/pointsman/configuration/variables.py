@@ -112,6 +112,7 @@ def overridden(data: dict[str, Any], environ: Mapping[str, str], remarks: Remark
     for path, (name, text) in wanted.items():
         _put(data, path, FromEnvironment(text, f"${name}"))
         remarks.variables[path] = name
+        remarks.hide(text, f"${name}")
     _remark_on_others(given, known, remarks)
     return data
 
@@ -152,8 +153,9 @@ def _remark_on_others(given: Mapping[str, str], known: Mapping[str, Path], remar
             if text.strip().lower() not in ("false", "0"):
                 remarks.warn_of(name, f"it has no effect: {REPLACED[name]}.")
         elif name not in settled:
-            close = get_close_matches(name, sorted(settled | set(REPLACED)), n=1, cutoff=0.6)
-            hint = f"did you mean {close[0]}?" if close else "docs/configuration.md lists those that are."
+            rests = sorted(known_name.removeprefix(PREFIX) for known_name in settled | set(REPLACED))
+            close = get_close_matches(name.removeprefix(PREFIX), rests, n=1, cutoff=0.6)
+            hint = f"did you mean {PREFIX}{close[0]}?" if close else "docs/configuration.md lists those that are."
             remarks.warn_of(name, f"no setting has this variable; {hint}")
     if SMART_ROUTING in given and _switch(SMART_ROUTING, given[SMART_ROUTING], remarks) is False:
         remarks.mistake_of(
