@@ -1,6 +1,7 @@
 """Requests of one protocol for providers of the other: golden bodies, what is refused, and there and back again."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -189,7 +190,7 @@ def test_conversations_that_only_openai_takes_become_ones_that_anthropic_takes(m
     sent = wired("openai", {"model": "auto", "messages": messages})["messages"]
     said = [(m["role"], m["content"] if isinstance(m["content"], str) else m["content"][0]["text"]) for m in sent]
     assert said[: len(translated)] == translated
-    assert all(first["role"] != second["role"] for first, second in zip(sent, sent[1:], strict=False))
+    assert all(first["role"] != second["role"] for first, second in pairwise(sent))
 
 
 AUDIO = {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]}
