@@ -243,8 +243,8 @@ def _check_tool(tool: object, path: str) -> None:
         shapes.mapping(fields.get("input_schema"), f"{path}.input_schema", "a JSON schema")
     elif not isinstance(type_, str) or not type_.startswith(CLIENT_TOOLS):
         raise InvalidChat(
-            f"{path}.type is {shapes.word(type_)}; expected custom, or a tool of the kinds bash, text_editor, computer, "
-            "memory and browser. Tools that run at the provider are billed beside the tokens, which no budget can hold.",
+            f"{path}.type is {shapes.word(type_)}; expected custom, or a kind of bash, text_editor, computer, memory "
+            "or browser. Tools that run at the provider are billed beside the tokens, which no budget can hold.",
             field=f"{path}.type",
         )
 

@@ -5,8 +5,6 @@ from typing import Any
 
 from pointsman.chat.words import Chat, Edit
 
-_TEXTS = ("text", "refusal", "thinking")
-
 
 def edited(chat: Chat, edit: Edit) -> dict[str, Any]:
     """Return the chat's body with the edit's changes of messages; the caller's own body stays as it is.
@@ -58,12 +56,19 @@ def _shortened(message: Mapping[str, Any], text: str) -> dict[str, Any]:
     for part in content:
         if part["type"] == "tool_result":
             parts.append({**part, "content": "" if is_placed else text})
-        elif part["type"] in _TEXTS[:2]:
+        elif _is_text(part):
             if is_placed or not text:
                 continue
-            parts.append({**part, part["type"]: text})
+            kept = {"cache_control": part["cache_control"]} if "cache_control" in part else {}
+            parts.append({"type": "text", "text": text, **kept})
         else:
             parts.append(part)
             continue
         is_placed = True
     return {**message, "content": parts or text}
+
+
+def _is_text(part: Mapping[str, Any]) -> bool:
+    """Return whether a part is nothing but text, whichever kind its protocol calls it."""
+    is_document = part["type"] == "document" and part["source"]["type"] in ("text", "content")
+    return is_document or part["type"] in ("text", "refusal", "search_result")

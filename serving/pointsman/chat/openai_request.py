@@ -123,7 +123,7 @@ def _assistant_turn(message: Mapping[str, Any], place: int) -> Turn:
     path = f"messages[{place}]"
     calls = tuple(
         _call_id(call, f"{path}.tool_calls[{index}]")
-        for index, call in enumerate(_optional_list(message, "tool_calls", path))
+        for index, call in enumerate(_optional_list(message, "tool_calls", f"{path}."))
     )
     older = message.get("function_call")
     if older is not None:
@@ -142,7 +142,7 @@ def _optional_list(message: Mapping[str, Any], field: str, path: str) -> list[An
     value = message.get(field)
     if value is None or isinstance(value, list):
         return value or []
-    raise shapes.wrong(f"{path}.{field}", value, "a list")
+    raise shapes.wrong(path + field, value, "a list")
 
 
 def _call_id(call: object, path: str) -> str:

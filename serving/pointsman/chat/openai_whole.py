@@ -137,13 +137,13 @@ class OpenaiWhole:
             if type(index) is not int or not 0 <= index < 128:
                 raise no_answer("a choice whose index is none from 0 to 127")
             self._choices.setdefault(index, _Choice()).add(choice)
-        if chunk.get("usage") is not None:
+        if chunk.get("usage") is not None and self.is_final:
             self._usage = chunk["usage"]
 
     def body(self) -> dict[str, Any]:
         """Return the answer so far as the body of a chat completion."""
         body = {"id": "", "object": "chat.completion", "created": 0, "model": "", **self._head}
         body["choices"] = [choice.body(index) for index, choice in sorted(self._choices.items())] or [_Choice().body(0)]
-        if self.is_final and self._usage is not None:
+        if self._usage is not None:
             body["usage"] = self._usage
         return body

@@ -35,7 +35,7 @@ class AsOpenai:
             case "content_block_stop" if value.get("index") in self._without_arguments:
                 return self._arguments(value["index"], "{}")
             case "message_delta":
-                self._stop = value["delta"].get("stop_reason")
+                self._stop = value["delta"].get("stop_reason") or self._stop
                 self._keep_usage(value)
         return b""
 

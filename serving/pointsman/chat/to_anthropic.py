@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from pointsman.chat.editing import append_instruction
-from pointsman.chat.shapes import mapping, word
+from pointsman.chat.shapes import mapping, name, word
 from pointsman.errors import InvalidChat
 
 JSON_INSTRUCTION: Final = "Answer with one JSON object and nothing else: no prose around it, no code fence."
@@ -39,11 +39,12 @@ def to_anthropic(body: Mapping[str, Any]) -> dict[str, Any]:
         translated["system"] = system
     if body.get("response_format") is not None:
         _ask_for_json(translated, body["response_format"])
-    for field in ("stream", "top_p"):
-        if body.get(field) is not None:
-            translated[field] = body[field]
+    if body.get("stream") is not None:
+        translated["stream"] = body["stream"]
     if body.get("temperature") is not None:
         translated["temperature"] = min(max(body["temperature"], 0.0), 1.0)
+    elif body.get("top_p") is not None:
+        translated["top_p"] = body["top_p"]  # newer models refuse both (QuantumNous/new-api#5122)
     stops = [body["stop"]] if isinstance(body.get("stop"), str) else body.get("stop") or []
     if any(stop.strip() for stop in stops):
         translated["stop_sequences"] = [stop for stop in stops if stop.strip()]
@@ -201,7 +202,7 @@ def _choose(translated: dict[str, Any], body: Mapping[str, Any]) -> None:
         if asked.get("type") != "function":
             raise _untranslatable("tool_choice", f"a choice of {word(asked.get('type'))}")
         named = mapping(asked.get("function"), "tool_choice.function").get("name")
-        choice = {"type": "tool", "name": named}
+        choice = {"type": "tool", "name": name(named, "tool_choice.function.name", "the name of a tool")}
     if body.get("parallel_tool_calls") is False and (choice or {}).get("type") != "none":
         choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
     if choice is not None:

@@ -14,8 +14,8 @@ def openai_usage(reported: object, *, wrote: bool) -> TokenUsage | None:
     """Return the usage that a provider reports in OpenAI's shape, None where it can't be true.
 
     `prompt_tokens` include cached ones. Where `total_tokens` is more than prompt and completion, the difference was
-    written (some providers leave reasoning out of `completion_tokens`). `wrote` says whether the answer has anything in
-    it: nothing written beside it can't be true.
+    written: some providers leave reasoning out of `completion_tokens` (mozilla-ai/any-llm#1290). `wrote` says whether
+    the answer has anything in it: nothing written beside it can't be true.
     """
     if not isinstance(reported, dict) or not _is_cost(reported.get("cost")):
         return None

@@ -13,7 +13,11 @@ from pointsman.errors import InvalidChat
 
 _TRANSLATORS: Final = {"openai": to_openai, "anthropic": to_anthropic}
 _REASONING_NAME: Final = re.compile(r"(?:^|/)(?:o\d|gpt-[5-9])")
-"""OpenAI's models that refuse `max_tokens` and ask for `max_completion_tokens`."""
+"""OpenAI's models that refuse `max_tokens` and ask for `max_completion_tokens` (langflow-ai/openrag#398)."""
+
+
+LEAST_THINKING: Final = 1_024
+"""Anthropic's least `thinking.budget_tokens`, which must also be below `max_tokens`."""
 
 
 def wire_body(chat: Chat, protocol: Protocol, edit: Edit) -> bytes:
@@ -46,6 +50,7 @@ def _wire(chat: Chat, protocol: Protocol, edit: Edit) -> dict[str, Any]:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
     else:
         body["max_tokens"] = edit.max_output_tokens
+        _fit_thinking(body, edit.max_output_tokens)
     return body
 
 
@@ -65,3 +70,15 @@ def _limit_openai(body: dict[str, Any], edit: Edit) -> None:
     body.pop("max_tokens", None)
     is_newer = is_newer or _REASONING_NAME.search(edit.upstream_name) is not None
     body["max_completion_tokens" if is_newer else "max_tokens"] = edit.max_output_tokens
+
+
+def _fit_thinking(body: dict[str, Any], limit: int) -> None:
+    """Keep a thinking budget below the output limit, which counts it; without thinking where that is too little."""
+    thinking = body.get("thinking")
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+    if not isinstance(thinking, dict) or type(budget) is not int or budget < limit:
+        return
+    if limit > LEAST_THINKING:
+        body["thinking"] = {**thinking, "budget_tokens": limit - 1}
+    else:
+        del body["thinking"]
