@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from sqlalchemy import RowMapping
 
 from pointsman.events import Attempt, Event
 from pointsman.privacy import redacted, sanitised
@@ -56,7 +57,7 @@ def row_of(event: Event, text: str | None) -> tuple[Any, ...]:
     return (*plain, *own, body, msgspec.json.encode(tags).decode() if tags else None, text, features)
 
 
-def event_of(row: Mapping[str, Any]) -> Event:
+def event_of(row: Mapping[str, Any] | RowMapping) -> Event:
     """Return the event of a row; what was erased is None."""
     tags = _TAGS.decode(row["tags"]) if row["tags"] else {}
     tags |= {kind: row[kind] for kind in TAG_COLUMNS if row[kind] is not None}
