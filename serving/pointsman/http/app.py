@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 
@@ -19,6 +19,9 @@ from pointsman.http.upkeep import Post, install_upkeep
 from pointsman.http.webhook import Sender
 from pointsman.router import Router
 
+if TYPE_CHECKING:
+    from pointsman.store import EventLog
+
 _DESCRIPTION: Final = """\
 Predicts how hard a task is and how well each model would do it, and picks the cheapest that is good enough.
 
@@ -28,12 +31,19 @@ dollars beside it. `confidence` is the calibrated chance that the chosen model d
 
 
 def create_app(
-    router: Router, *, clock: Callable[[], float] = time.perf_counter, alerts: Sender | None = None
+    router: Router,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    alerts: Sender | None = None,
+    log: "EventLog | None" = None,
 ) -> FastAPI:
     """Return the server of one router; `clock` gives seconds and times the requests.
 
     A router with a treasury gets the routes of budgets; holds expire and alerts are told while the application runs,
     which closes the treasury in the end. `alerts` delivers them as a webhook too.
+
+    With a `log` there are the routes of statistics; its lines expire while the application runs, which closes it in the
+    end.
 
     Metrics are the application's own: of several worker processes each counts what it answered itself.
     """
@@ -49,9 +59,15 @@ def create_app(
     if router.treasury is not None:
         apis.append(budgets_api(router, router.treasury, metrics))
         install_upkeep(app, router.treasury, metrics, None if alerts is None else Post(alerts))
+    if log is not None:
+        from pointsman.http.log_upkeep import install_log_upkeep
+        from pointsman.http.statistics import statistics_api
+
+        apis.append(statistics_api(log, router.treasury))
+        install_log_upkeep(app, log)
     for api in apis:
         app.include_router(api)
-    install_schema(app, has_budgets=router.treasury is not None)
+    install_schema(app, has_budgets=router.treasury is not None, has_log=log is not None)
     install_error_replies(app, metrics)
     app.add_middleware(Boundary)
     app.add_middleware(Metered, metrics=metrics, clock=clock)

@@ -46,7 +46,7 @@ class CostLine(msgspec.Struct, frozen=True):
 
 
 class Costs(msgspec.Struct, frozen=True):
-    """The lines, the dearest first (days and hours in order); `rest` is what the names beyond the most that are listed cost."""
+    """The lines, the dearest first, days and hours in order; `rest` is what names beyond the most listed cost."""
 
     by: str
     since: str

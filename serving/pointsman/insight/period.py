@@ -1,6 +1,7 @@
 """Whose requests are counted, and from when to when."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, select
@@ -13,6 +14,8 @@ from pointsman.store.tables import LOG
 
 HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 24 * HOUR_US
+_AGO: Final = re.compile(r"(\d{1,9})([mhd])")
+_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 class Period(NamedTuple):
@@ -69,3 +72,23 @@ def _first(log: EventLog, tenant: str) -> datetime | None:
     query = select(func.min(LOG.c.at_us)).where(LOG.c.tenant == tenant)
     at_us = log.read(lambda connection: connection.execute(query).scalar())
     return None if at_us is None else moment(int(at_us))
+
+
+def parse_moment(words: str, now: datetime, field: str) -> datetime:
+    """Return the moment that "2026-11-21", "2026-11-21T12:00+01:00" (UTC without a zone) or "7d", "24h", "30m" name.
+
+    Raises:
+        InvalidInput: it names none; `field` is named in the message.
+    """
+    ago = _AGO.fullmatch(words.strip())
+    try:
+        if ago:
+            return utc(now) - int(ago[1]) * _UNITS[ago[2]]
+        found = datetime.fromisoformat(words.strip())
+        return utc(found if found.tzinfo else found.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise InvalidInput(
+            f"{field} is {words!r:.80}; expected a day (2026-11-21), a moment (2026-11-21T12:00Z), or a time before "
+            "the present (30m, 24h, 7d).",
+            field=field,
+        ) from None

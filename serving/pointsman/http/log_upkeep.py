@@ -1,0 +1,44 @@
+"""What runs beside the requests of a server that keeps a log: lines expire, and the last are written at the end."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from pointsman.errors import LedgerUnavailable
+from pointsman.store.events import EventLog
+
+EXPIRE_EVERY_S: Final = 3600.0
+_LOG: Final = logging.getLogger("pointsman.events")
+
+
+def install_log_upkeep(app: FastAPI, log: EventLog) -> None:
+    """Expire the log's lines every hour while the application runs, and close the log in the end."""
+    before = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        async with before(app) as state:
+            task = asyncio.create_task(_expiring(log))
+            try:
+                yield state
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                await asyncio.to_thread(log.close)
+
+    app.router.lifespan_context = lifespan
+
+
+async def _expiring(log: EventLog) -> None:
+    while True:
+        try:
+            if count := await asyncio.to_thread(log.expire):
+                _LOG.info("%d lines of the log expired", count)
+        except LedgerUnavailable as error:
+            _LOG.warning("the log's lines couldn't expire: %s", error)
+        await asyncio.sleep(EXPIRE_EVERY_S)
