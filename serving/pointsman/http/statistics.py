@@ -90,7 +90,7 @@ def _add_figures(api: APIRouter, log: EventLog, treasury: Treasury | None) -> No
     async def stats_cost(
         request: Request, since: str | None = None, until: str | None = None, by: str = "model"
     ) -> Response:
-        """Say what was spent on what: `by` model, type, complexity, strategy, user, team, agent, project, key or day."""
+        """Say what was spent on what: `by` model, type, complexity, strategy, user, team, agent, project, key, day."""
         return await _reply(log, request, since, until, lambda span: costs(log, span, by))
 
     @api.get("/v1/stats/savings", openapi_extra=operation("Savings", refusals=_REFUSALS))

@@ -14,6 +14,13 @@ from pointsman.store.events import EventLog
 _BROKEN_DOWN_BY: Final = ("model", "type", "complexity", "strategy", "user", "team", "agent", "project")
 
 
+class Report(msgspec.Struct, frozen=True):
+    """The figures of a period, and what routing saved."""
+
+    statistics: Statistics
+    savings: Savings
+
+
 class CostSummary(msgspec.Struct, frozen=True):
     """What was spent, by model, and what that saved."""
 

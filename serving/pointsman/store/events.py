@@ -1,7 +1,7 @@
 """The log of requests: events are added without waiting, written in batches, read in pages."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -20,6 +20,7 @@ from pointsman.store.opening import opened, utc_now
 from pointsman.store.tables import LOG, OUTCOMES
 
 PAGE: Final = 1000
+DAY_US: Final = 86_400_000_000
 FLUSH_TIMEOUT_S: Final = 10.0
 T = TypeVar("T")
 
@@ -140,13 +141,13 @@ class EventLog:
             yield page
             after = page[-1].number
 
-    def expire(self, now: datetime | None = None, *, made_by: str = "retention") -> int:
-        """Delete the lines of all tenants that are older than the retention; return how many. Call it once a day."""
-        days = self._privacy.retention_days
-        if days is None:
+    def expire(self, now: datetime | None = None, *, days: float | None = None, made_by: str = "retention") -> int:
+        """Delete the lines of all tenants that are older than `days` (None: the retention); return how many."""
+        kept = self._privacy.retention_days if days is None else days
+        if kept is None:
             return 0
         at = utc(now or self.clock())
-        before = microseconds(at - timedelta(days=days))
+        before = microseconds(at) - round(kept * DAY_US)
         return delete_before(self._database, before, microseconds(at), made_by)
 
     def erase(self, tenant: str, user: str, *, made_by: str = "cli") -> int:
