@@ -1,17 +1,20 @@
 """Options that several verbs share, and the router they describe."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from pointsman.errors import InvalidBudget, InvalidInput
+from pointsman.errors import InvalidBudget, InvalidInput, MissingExtra
 from pointsman.types import PROFILES
 
 if TYPE_CHECKING:
+    from pointsman.insight import Period
     from pointsman.policy import Policy
     from pointsman.registry import Fleet
     from pointsman.router import Router
+    from pointsman.store import EventLog
     from pointsman.treasury import Treasury
 
 OFF: Final = "off"
@@ -53,6 +56,53 @@ def add_treasury_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hold-for", type=float, default=600.0, metavar="S", help="seconds until a hold is presumed (default: 600)"
     )
+
+
+def add_log_options(parser: argparse.ArgumentParser, *, has_period: bool = True) -> None:
+    """Add --database-url and --tenant, and where there is a period --since and --until."""
+    url = "sqlite:///pointsman.db"
+    parser.add_argument("--database-url", default=url, metavar="URL", help="the database (default: %(default)s)")
+    parser.add_argument("--tenant", default="default", metavar="NAME", help="whose requests (default: %(default)s)")
+    if has_period:
+        form = "a day, a moment, or a time ago: 24h, 7d"
+        parser.add_argument("--since", metavar="WHEN", help=f"{form} (default: the last reset)")
+        parser.add_argument("--until", metavar="WHEN", help="as --since; not included (default: the present)")
+
+
+def load_log(args: argparse.Namespace) -> "EventLog":
+    """Return the log that the options of `add_log_options` name.
+
+    Raises:
+        PointsmanError: the database can't be used.
+    """
+    try:
+        from pointsman.store import open_log
+    except ModuleNotFoundError:
+        raise MissingExtra("The log", "serve") from None
+    return open_log(args.database_url)
+
+
+def load_period(args: argparse.Namespace, log: "EventLog") -> "Period":
+    """Return the period that the options name.
+
+    Raises:
+        PointsmanError: a moment that can't be read, or the log.
+    """
+    from pointsman.insight import parse_moment, period
+
+    now = log.clock()
+    since, until = (
+        None if words is None else parse_moment(words, now, name)
+        for name, words in (("since", args.since), ("until", args.until))
+    )
+    return period(log, args.tenant, since=since, until=until)
+
+
+def print_json(data: object) -> None:
+    """Print data as indented JSON."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(data).decode(), indent=2) + "\n")
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -41,8 +41,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `at_us` is microseconds since 1970 (UTC). `kind` is what was asked ("chat", "execute", "route", "evaluate").
     `is_routed` is False where the caller named a model. `quality` is the predicted quality of the chosen model,
-    `propensity` the probability with which it was chosen, `demand` and `counts` the features (numbers, no text) that a
-    router can be trained from. `cost_nanousd` is all attempts together, judges and failed ones included;
+    `confidence` the calibrated chance that it does the task well, `propensity` the probability with which it was
+    chosen, `features` the numbers (no text) that a router can learn from: `events.features` makes them.
+    `cost_nanousd` is all attempts together, judges and failed ones included;
     `baseline_nanousd` what the baseline model would have cost with the same tokens, None without a baseline.
     `tokens_saved` are input tokens that trimming or the cache didn't send. `error` is the code of the refusal, where
     there was one. `text` is None unless the configuration asks for text.
@@ -63,6 +64,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     strategy: str | None = None
     profile: str | None = None
     quality: float | None = None
+    confidence: float | None = None
     propensity: float | None = None
     escalated_from: str | None = None
     degradation: str | None = None

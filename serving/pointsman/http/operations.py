@@ -42,6 +42,8 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "a day": {"daily_usd": 25, "reason": "the launch"},
         "back to the file's": {"daily_usd": "default"},
     },
+    "ExportRequest": {"a week as a table": {"format": "csv", "since": "7d"}},
+    "ResetRequest": {"a new fleet": {"reason": "a new fleet"}},
     "PredictRequest": {
         "two texts": {
             "tasks": [
@@ -56,6 +58,7 @@ _REFUSALS: Final = {
     400: "The body isn't JSON (`invalid_json`).",
     402: "Models could do the task, but none within its budget (`budget_too_small`), or within a limit "
     "(`budget_exceeded`, `frozen_scope`).",
+    403: "The key's role doesn't reach that far (`forbidden`).",
     404: "A model that the bundle doesn't know (`unknown_model`), or a decision that held no money (`unknown_hold`).",
     409: "The decision was settled with another bill, or voided (`hold_conflict`).",
     413: "The body is too large (`body_too_large`).",

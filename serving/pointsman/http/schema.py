@@ -26,21 +26,22 @@ _STRUCTS: Final = (*(Task, Decision, PredictItem, PredictReply, ModelList, Liven
 _BUDGET_STRUCTS: Final = (BudgetList, ForecastList, Outcome, Settlement)
 
 
-def install_schema(app: FastAPI, *, has_budgets: bool, has_gateway: bool = False) -> None:
+def install_schema(app: FastAPI, *, has_budgets: bool, has_log: bool = False, has_gateway: bool = False) -> None:
     """Give the application's OpenAPI document its components."""
     generate = app.openapi
 
     def openapi() -> Schema:
         schema = generate()
-        schema["components"] = {"schemas": components(has_budgets=has_budgets, has_gateway=has_gateway)}
+        found = components(has_budgets=has_budgets, has_log=has_log, has_gateway=has_gateway)
+        schema["components"] = {"schemas": found}
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def components(*, has_budgets: bool, has_gateway: bool) -> dict[str, Schema]:
-    """Return every component by name; those of budgets where they are kept, those of the gateway where it runs."""
-    structs = [*_STRUCTS, *(_BUDGET_STRUCTS if has_budgets else ())]
+def components(*, has_budgets: bool, has_log: bool = False, has_gateway: bool = False) -> dict[str, Schema]:
+    """Return every component by name: those of budgets, the log and the gateway where there are such."""
+    structs = [*_STRUCTS, *(_BUDGET_STRUCTS if has_budgets else ()), *(_log_structs() if has_log else ())]
     if has_gateway:
         from pointsman.gateway.tasks import Executed
 
@@ -54,7 +55,24 @@ def components(*, has_budgets: bool, has_gateway: bool) -> dict[str, Schema]:
         _describe_budgets(schemas)
     if has_gateway:
         _describe_work(schemas)
+    if has_log:
+        schemas["ResetRequest"] = _strict({"reason": {"type": "string"}})
+        moments = {name: {"type": "string"} for name in ("since", "until")}
+        schemas["ExportRequest"] = _strict({"format": {"enum": ["json", "csv"]}, **moments})
     return schemas
+
+
+def _log_structs() -> tuple[type, ...]:
+    from pointsman.http.statistics import Erased, Health, Reset
+    from pointsman.insight import Costs, OptimizationMetrics, Savings, Series, Statistics
+    from pointsman.insight.summaries import Breakdown, CostSummary, PerformanceSummary, Summary
+
+    figures = (Statistics, Costs, Savings, Series, OptimizationMetrics)
+    return (*figures, Breakdown, CostSummary, PerformanceSummary, Summary, Erased, Health, Reset)
+
+
+def _strict(properties: dict[str, Schema]) -> Schema:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _describe_requests(schemas: dict[str, Schema]) -> None:

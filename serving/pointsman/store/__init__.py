@@ -7,6 +7,7 @@ from pointsman.errors import MissingExtra
 if importlib.util.find_spec("sqlalchemy") is None or importlib.util.find_spec("alembic") is None:
     raise MissingExtra("The ledger", "serve")
 
+from pointsman.store.events import EventLog, open_log
 from pointsman.store.ledger import StoreLedger
 from pointsman.store.limits import LimitChange, StoredLimits
 from pointsman.store.opening import open_ledger, upgrade
@@ -14,6 +15,7 @@ from pointsman.store.outcomes import StoredAlerts, StoredOutcomes
 from pointsman.store.writer import Writing
 
 __all__ = [
+    "EventLog",
     "LimitChange",
     "StoreLedger",
     "StoredAlerts",
@@ -21,5 +23,6 @@ __all__ = [
     "StoredOutcomes",
     "Writing",
     "open_ledger",
+    "open_log",
     "upgrade",
 ]

@@ -8,10 +8,13 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -155,5 +158,48 @@ ALERTS: Final = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
 )
+
+LOG: Final = Table(
+    "events",
+    METADATA,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("decision_id", Text, nullable=False),
+    *(Column(name, Text) for name in ("key", "user", "team", "agent", "project", "task_type", "complexity")),
+    *(Column(name, Text) for name in ("model", "requested_model", "strategy", "escalated_from", "bundle")),
+    Column("status", Integer, nullable=False),
+    Column("error", Text),
+    Column("cache", Text, nullable=False),
+    Column("cost_nanousd", BigInteger, nullable=False),
+    Column("baseline", Text),
+    *(Column(name, BigInteger) for name in ("baseline_nanousd", "expected_nanousd")),
+    *(Column(name, BigInteger, nullable=False) for name in ("input_tokens", "output_tokens", "tokens_saved")),
+    *(Column(name, Double) for name in ("latency_ms", "overhead_ms", "quality", "confidence", "propensity")),
+    *(Column(name, Boolean, nullable=False) for name in ("is_routed", "is_degraded", "is_stream")),
+    Column("body", Text, nullable=False),
+    Column("tags", Text),
+    Column("text", Text),
+    Column("features", LargeBinary),
+    UniqueConstraint("tenant", "decision_id", "at_us", name="events_once"),
+    CheckConstraint("input_tokens >= 0 AND output_tokens >= 0 AND tokens_saved >= 0", name="events_tokens"),
+    CheckConstraint("cost_nanousd >= 0 AND baseline_nanousd >= 0 AND expected_nanousd >= 0", name="events_money"),
+)
+Index("events_when", LOG.c.tenant, LOG.c.at_us)
+
+LOG_MARKS: Final = Table(
+    "log_marks",
+    METADATA,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("before_us", BigInteger),
+    Column("made_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("kind IN ('expired', 'erased', 'reset')", name="log_marks_kind"),
+)
+Index("log_marks_place", LOG_MARKS.c.kind, LOG_MARKS.c.tenant)
 
 APPEND_ONLY: Final = ("ledger_entries", "ledger_events", "limit_changes")

@@ -8,6 +8,7 @@ import pytest
 import pointsman.cli
 from pointsman import __version__
 
+LOG_VERBS = ["stats", "cost", "export", "status", "reset", "privacy"]
 HEAVY = ["onnxruntime", "tokenizers", "numpy", "rich", "fastapi", "uvicorn", "genai_prices"]
 
 
@@ -23,12 +24,15 @@ def test_help_names_every_verb(pointsman, monkeypatch):
     assert (code, err) == (0, "")
     verbs = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
     assert verbs == [
-        *("init", "config", "route", "batch", "predict", "serve", "budget", "db", "bundle", "registry"),
+        *("init", "config", "route", "batch", "predict", "serve", "budget"),
+        *("stats", "cost", "export", "status", "reset", "privacy", "db", "bundle", "registry"),
         *("train", "evaluate", "models", "target", "rows", "gate"),
     ]
 
 
-@pytest.mark.parametrize("verb", ["route", "batch", "predict", "serve", "budget", "db", "bundle", "registry"])
+@pytest.mark.parametrize(
+    "verb", [*LOG_VERBS, "route", "batch", "predict", "serve", "budget", "db", "bundle", "registry"]
+)
 def test_every_verb_has_help(pointsman, verb):
     code, out, err = pointsman(verb, "--help")
     assert (code, err) == (0, "")
