@@ -9,7 +9,8 @@ from pointsman.budget.books import microseconds
 from pointsman.budget.windows import utc
 from pointsman.errors import LedgerUnavailable
 from pointsman.store import schema
-from pointsman.store.database import database
+from pointsman.store.answers import StoredAnswers
+from pointsman.store.database import Database, database
 from pointsman.store.ledger import Clock, StoreLedger
 from pointsman.store.writer import BY_DEFAULT, Writer, Writing
 
@@ -34,6 +35,28 @@ def open_ledger(
         LedgerUnavailable: the database can't be reached, or has another schema.
         MissingExtra: a PostgreSQL URL without psycopg.
     """
+    found = open_database(url)
+    if writing.connections is None or found.is_embedded:
+        writing = replace(writing, connections=found.connections)
+    writer = Writer(found.connect, lambda: microseconds(utc(clock())), writing)
+    return StoreLedger(found, writer, clock, timeout_s)
+
+
+def open_answers(url: str, *, encoder: str = "") -> StoredAnswers:
+    """Return the cache in the database at the URL; `encoder` names what makes embeddings: a bundle's digest.
+
+    Raises:
+        InvalidInput, LedgerUnavailable, MissingExtra: as `open_ledger`.
+    """
+    return StoredAnswers(open_database(url), encoder)
+
+
+def open_database(url: str) -> Database:
+    """Return the database at the URL, at the present schema, as `open_ledger` describes.
+
+    Raises:
+        InvalidInput, LedgerUnavailable, MissingExtra: as `open_ledger`.
+    """
     found = database(url)
     if found.is_embedded and not Path(found.name).parent.is_dir():
         raise LedgerUnavailable(f"there is no folder {Path(found.name).parent} for {found.name}; make it first.")
@@ -44,10 +67,7 @@ def open_ledger(
     except BaseException:
         found.dispose()
         raise
-    if writing.connections is None or found.is_embedded:
-        writing = replace(writing, connections=found.connections)
-    writer = Writer(found.connect, lambda: microseconds(utc(clock())), writing)
-    return StoreLedger(found, writer, clock, timeout_s)
+    return found
 
 
 def upgrade(url: str) -> None:
