@@ -18,11 +18,14 @@ EMPTY_WORDS: Final = frozenset(
     "is are was were be been being am do does did doing done have has had having can could will would shall should may "
     "might of in on at for with as about and so just really actually please simply also there here kindly quickly "
     "then now basically exactly possible possibly able want need like go going way "
-    "give tell show provide let ve ll re s d m t to into what's that's".split()
+    "ve ll re s d m t to into available using via if what's that's".split()
 )
-"""Words without weight here; "to" and "into" are weighed as directions where "from" is there too."""
+"""Words without weight of their own."""
 
-DIRECTIONS: Final = frozenset("from to into than versus".split())
+ORDERING: Final = frozenset(
+    "from to into onto than versus with for by as over under before after then against between".split()
+)
+"""Words that give a sentence a direction: where one of them stands, words must come in the same order."""
 
 NUMBER_WORDS: Final[Mapping[str, str]] = {
     **{
@@ -60,7 +63,7 @@ _SAME: Final = (
     *("typescript ts", "postgres postgresql", "email mail", "buy purchase", "cost price", "staff employee"),
     *("use utilise utilize employ", "allow permit", "avoid prevent", "convert transform", "calculate compute"),
     *("improve enhance", "rewrite rephrase reword paraphrase", "summarize summarise recap", "shorten condense"),
-    *("choose pick select", "check verify validate", "find locate", "fetch retrieve obtain", "whole entire full"),
+    *("choose pick select", "check verify validate", "find locate", "fetch retrieve", "whole entire full"),
     *("increase raise boost", "decrease reduce lower", "mean signify", "error failure", "wrong incorrect"),
     *("correct right", "client customer", "phone telephone", "car automobile", "movie film", "job position"),
     *("example sample instance", "reason cause", "meaning definition", "simple easy", "hard difficult"),
@@ -83,7 +86,8 @@ _SAME: Final = (
         "disadvantage drawback con",
     ),
     *("buyer purchaser", "begin start", "holiday vacation", "clothes clothing", "kid child", "purpose point"),
-    *("differ distinguish", "list enumerate", "say tell", "short brief concise", "receive get"),
+    *("dictionary dict", "deployment deploy", "largest biggest", "larger bigger", "create invent", "parcel package"),
+    *("differ distinguish", "list enumerate", "say tell", "short brief concise", "get obtain receive"),
 )
 SAME_CLASSES: Final = tuple(tuple(words.split()) for words in _SAME)
 """Classes of words that say the same in a question; the first of a class stands for all."""
@@ -107,11 +111,48 @@ _OPPOSITES: Final = (
 OPPOSITE_PAIRS: Final = tuple(tuple(words.split()) for words in _OPPOSITES)
 
 PHRASES: Final = (
+    (r"[ .?!…]+$", ""),
+    (r"\b(what|where|who|how|when|it|that)'s\b", r"\1 is"),
+    (
+        r"^(?:explain|describe) (?:me )?(?:the )?(?:main |key )?differences? between (.+?) and\b",
+        r"how differ \1",
+    ),
+    (r"^how would you (design|build|implement|write|structure) ", r"\1 "),
+    (r"^explain what (\w+) (?:does|do)$", r"what does \1 do"),
+    (r"^(?:give me |write )?(?:a )?tl;?dr(?: of)?\b", "summarize"),
+    (r"\bwhich (?:city|country|year) is\b", "what is"),
+    (r"^(?:(?:could|can|would|will) (?:some(?:one|body)|any(?:one|body)|you)|quick one:?)(?: please| kindly)? ", ""),
+    (r"^(?:please )?(?:tell|show)(?: me| us)?(?: about)? ", ""),
+    (r"^(?:give|get|bring|provide|show)(?: me| us)? (?=an? |some |\w+ ideas|ideas)", "write "),
+    (r"^i (?:need|want|would like|'d like) (?=an? |some )", "write "),
+    (r"\bquick one\b", ""),
+    (r"\b(?:turn|turning|switch|switching) on\b|\bactivate\b", "enable"),
+    (r"\b(?:turn|turning|switch|switching) off\b|\bdeactivate\b", "disable"),
+    (r"\bget(?:ting)? in touch with\b|\breach(?: out to)?\b", "contact"),
+    (r"\bget(?:ting)? better at\b", "improve"),
+    (r"\bregular expression", "regex"),
+    (r"\b(check|see|know|tell)(s|ing)? if\b", r"\1\2 whether"),
+    (r"^name (?=the |all |some |two |three |four |five |\d)", "list "),
+    (r"\bmore than\b", "over"),
+    (r"\bfewer than\b|\bless than\b", "under"),
+    (r"\b(?:get|got|gets) (\w+ed)\b", r"\1"),
+    (r"\bwho is the (?:author|writer) of\b", "who write"),
+    (r"\bwhat (?:can|do|should|could) i do to\b|\bwhat are (?:some |the |good )?ways (?:to|of)\b", "how"),
+    (r"\bis there (?:a|any) way (?:to|of)\b|\bdo you know how to\b", "how"),
+    (r"\bhow tall (?:is|are)\b", "what is the height of"),
+    (r"\bhow old (?:is|are)\b", "what is the age of"),
+    (r"\bhow big (?:is|are)\b", "what is the size of"),
+    (r"\bhow many people live in\b", "what is the population of"),
+    (r"\bhow much (?:does|do|is|are) (.+?) cost\b", r"what is the price of \1"),
+    (r"\bwhere (?:can|do|could) (?:i|we) (?:find|see)\b", "where is"),
+    (r"\bexplain what (.+) (?:is|are)$", r"explain \1"),
+    (r"\bwhat (?:is|are) (?:an? )?(?!the |my |our |your |this |that |his |her |their |its |an? )(\w+(?: \w+){0,3})$", r"explain \1"),
+    (r"^explain (?=how |why |when |where |who )", ""),
     (r"\bhow come\b", "why"),
-    (r"\bfor what reason\b|\bwhat is the reason(?: that| why| for)?\b|\bwhat causes\b|\bwhat makes\b", "why"),
+    (r"\bfor what reason\b|\bwhat is the reason(?: that| why| for)?\b|\bwhat (?:causes|makes)\b", "why"),
     (
         r"\bwhat(?:'s| is| would be)? (?:the |a )?(?:best |easiest |right |proper |correct |good |simplest |recommended )?"
-        r"(?:way|method|approach|procedure|steps?)(?: to| of| for)\b",
+        r"(?:way|method|approach|procedure|process|command|steps?)(?: to| of| for)\b",
         "how",
     ),
     (r"\bwhat(?: are the)? steps?(?: do i need| should i take| are needed)?(?: to| for)\b", "how"),
@@ -130,7 +171,7 @@ PHRASES: Final = (
     (r"\bget rid of\b", "remove"),
     (r"\b(?:log|sign)(?:ging|ging|ned|ged)?[ -]?in(?:to)?\b|\blogin\b", "signin"),
     (r"\b(?:log|sign)(?:ging|ned|ged)?[ -]?out\b|\blogout\b", "signout"),
-    (r"\bsign(?:ing|ed)?[ -]?up\b|\bregister\b", "signup"),
+    (r"\bsign(?:ing|ed)?[ -]?up\b", "signup"),
     (r"\bset(?:ting)?[ -]?up\b|\bsetup\b", "configure"),
     (r"\bcome up with\b", "write"),
     (r"\blook(?:ing)? for\b|\bsearch for\b", "find"),
@@ -144,6 +185,6 @@ PHRASES: Final = (
     (r"\bas well as\b|\balong with\b", "and"),
     (r"\bin order to\b|\bso as to\b", "to"),
     (r"\ba lot of\b|\blots of\b|\bplenty of\b", "many"),
-    (r"\bis it possible to\b|\bis there (?:a|any) way to\b|\bam i able to\b|\bare we able to\b", "can i"),
+    (r"\bis it possible to\b|\bam i able to\b|\bare we able to\b", "can i"),
 )
 """Phrases brought to one wording before words are compared, on lower-case text without quotes and code."""
