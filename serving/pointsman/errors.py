@@ -25,6 +25,7 @@ PointsmanError
 │   ├── Forbidden           a key whose role doesn't reach that far
 │   └── RateLimited         too many requests or tokens a minute: wait
 ├── Overloaded              the queue is full: try again
+├── NotCached               only-if-cached, and the cache has no answer
 ├── UpstreamError           the provider refused, failed or answered nonsense
 │   └── UpstreamTimeout     the provider didn't answer in time
 ├── ParityError             the exported graph disagrees with training
@@ -216,6 +217,12 @@ class Overloaded(PointsmanError):
         self.retry_after_s = retry_after_s
 
 
+class NotCached(PointsmanError):
+    """The caller takes an answer from the cache only, and there is none."""
+
+    code = "not_cached"
+
+
 class UpstreamError(PointsmanError):
     """The provider refused, failed or answered what can't be used.
 
@@ -283,6 +290,7 @@ HTTP_STATUS: Final[dict[type[PointsmanError], int]] = {
     Forbidden: 403,
     RateLimited: 429,
     Overloaded: 503,
+    NotCached: 504,
     UpstreamError: 502,
     UpstreamTimeout: 504,
 }

@@ -27,7 +27,7 @@ def audit_graph(data: bytes, name: str = "graph.onnx") -> None:
     Raises:
         BundleError: one of these, or bytes that aren't an ONNX model; the message names the operator or tensor.
     """
-    fields = list(_fields(memoryview(data), name))
+    fields = list(wire_fields(memoryview(data), name))
     graphs = [value for number, value in fields if number == _MODEL_GRAPH]
     if len(graphs) != 1:
         raise BundleError(f"{name} isn't an ONNX model: expected one graph, found {len(graphs)}.")
@@ -41,7 +41,7 @@ def audit_graph(data: bytes, name: str = "graph.onnx") -> None:
 def _audit_nodes(graph: memoryview, name: str, depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise BundleError(f"{name} nests branches more than {_MAX_DEPTH} deep.")
-    for number, value in _fields(graph, name):
+    for number, value in wire_fields(graph, name):
         if number == _GRAPH_NODE:
             _audit_node(_message(value, name), name, depth)
         elif number == _GRAPH_INITIALIZER:
@@ -51,12 +51,12 @@ def _audit_nodes(graph: memoryview, name: str, depth: int) -> None:
 
 
 def _audit_node(node: memoryview, name: str, depth: int) -> None:
-    fields = list(_fields(node, name))
+    fields = list(wire_fields(node, name))
     operator, domain = (_text(fields, wanted, name) for wanted in (_NODE_OPERATOR, _NODE_DOMAIN))
     if domain not in _STANDARD_DOMAINS:
         raise BundleError(f"{name} uses the custom operator {domain}.{operator}; a bundle may use standard ones only.")
     for attribute in (_message(value, name) for number, value in fields if number == _NODE_ATTRIBUTE):
-        for number, value in _fields(attribute, name):
+        for number, value in wire_fields(attribute, name):
             if number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
                 _audit_tensor(_message(value, name), name)
             elif number in _ATTRIBUTE_SPARSE:
@@ -73,7 +73,7 @@ def _text(fields: list[tuple[int, int | memoryview]], wanted: int, name: str) ->
 
 
 def _audit_tensor(tensor: memoryview, name: str) -> None:
-    for number, value in _fields(tensor, name):
+    for number, value in wire_fields(tensor, name):
         if number == _TENSOR_EXTERNAL_DATA or (number == _TENSOR_DATA_LOCATION and value != 0):
             raise BundleError(f"{name} keeps weights in external data; a bundle must hold them in the file itself.")
 
@@ -84,7 +84,12 @@ def _message(value: int | memoryview, name: str) -> memoryview:
     return value
 
 
-def _fields(message: memoryview, name: str) -> Iterator[tuple[int, int | memoryview]]:
+def wire_fields(message: memoryview, name: str) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield the number and value of each field of a protobuf message; fixed-width values come as their bytes.
+
+    Raises:
+        BundleError: the bytes aren't such a message; `name` is the file's.
+    """
     position, end = 0, len(message)
     while position < end:
         key, position = _varint(message, position, name)

@@ -7,10 +7,11 @@ from pointsman.errors import MissingExtra
 if importlib.util.find_spec("sqlalchemy") is None or importlib.util.find_spec("alembic") is None:
     raise MissingExtra("The ledger", "serve")
 
+from pointsman.store.answers import StoredAnswers
 from pointsman.store.events import EventLog, open_log
 from pointsman.store.ledger import StoreLedger
 from pointsman.store.limits import LimitChange, StoredLimits
-from pointsman.store.opening import open_ledger, upgrade
+from pointsman.store.opening import open_answers, open_ledger, upgrade
 from pointsman.store.outcomes import StoredAlerts, StoredOutcomes
 from pointsman.store.writer import Writing
 
@@ -19,9 +20,11 @@ __all__ = [
     "LimitChange",
     "StoreLedger",
     "StoredAlerts",
+    "StoredAnswers",
     "StoredLimits",
     "StoredOutcomes",
     "Writing",
+    "open_answers",
     "open_ledger",
     "open_log",
     "upgrade",

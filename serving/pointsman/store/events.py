@@ -16,7 +16,7 @@ from pointsman.store.database import Database
 from pointsman.store.event_keeping import add_mark, delete_before, erase_user, last_reset
 from pointsman.store.event_rows import event_of
 from pointsman.store.event_writing import FLUSH_S, ROOM, EventWriter
-from pointsman.store.opening import opened, utc_now
+from pointsman.store.opening import open_database, utc_now
 from pointsman.store.tables import LOG, OUTCOMES
 
 PAGE: Final = 1000
@@ -193,7 +193,7 @@ def open_log(
         LedgerUnavailable: the database can't be reached, or has another schema.
         MissingExtra: a PostgreSQL URL without psycopg, or redacted text without its libraries.
     """
-    found = opened(url)
+    found = open_database(url)
     try:
         return EventLog(found, clock=clock, privacy=privacy, room=room, flush_s=flush_s)
     except BaseException:

@@ -9,6 +9,7 @@ from pointsman.budget.books import microseconds
 from pointsman.budget.windows import utc
 from pointsman.errors import LedgerUnavailable
 from pointsman.store import schema
+from pointsman.store.answers import StoredAnswers
 from pointsman.store.database import Database, database
 from pointsman.store.ledger import Clock, StoreLedger
 from pointsman.store.writer import BY_DEFAULT, Writer, Writing
@@ -34,14 +35,23 @@ def open_ledger(
         LedgerUnavailable: the database can't be reached, or has another schema.
         MissingExtra: a PostgreSQL URL without psycopg.
     """
-    found = opened(url)
+    found = open_database(url)
     if writing.connections is None or found.is_embedded:
         writing = replace(writing, connections=found.connections)
     writer = Writer(found.connect, lambda: microseconds(utc(clock())), writing)
     return StoreLedger(found, writer, clock, timeout_s)
 
 
-def opened(url: str) -> Database:
+def open_answers(url: str, *, encoder: str = "") -> StoredAnswers:
+    """Return the cache in the database at the URL; `encoder` names what makes embeddings: a bundle's digest.
+
+    Raises:
+        InvalidInput, LedgerUnavailable, MissingExtra: as `open_ledger`.
+    """
+    return StoredAnswers(open_database(url), encoder)
+
+
+def open_database(url: str) -> Database:
     """Return the database at the URL with the present schema; a SQLite file is made and upgraded as needed.
 
     Raises:

@@ -201,5 +201,46 @@ LOG_MARKS: Final = Table(
     CheckConstraint("kind IN ('expired', 'erased', 'reset')", name="log_marks_kind"),
 )
 Index("log_marks_place", LOG_MARKS.c.kind, LOG_MARKS.c.tenant)
+CACHED_ANSWERS: Final = Table(
+    "cached_answers",
+    METADATA,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("place", LargeBinary),
+    Column("question", Text),
+    Column("embedding", LargeBinary),
+    Column("encoder", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("usage", Text),
+    Column("cost_nanousd", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "digest", name="cached_answers_once"),
+    CheckConstraint("cost_nanousd >= 0", name="cached_answers_cost"),
+    sqlite_autoincrement=True,
+)
+Index("cached_answers_used", CACHED_ANSWERS.c.used_us)
+
+CACHE_CLEARS: Final = Table(
+    "cache_clears",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("clears", BigInteger, nullable=False),
+)
+
+CACHE_COUNTS: Final = Table(
+    "cache_counts",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("lookups", BigInteger, nullable=False),
+    Column("tokens_saved", BigInteger, nullable=False),
+    Column("saved_nanousd", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "kind"),
+    CheckConstraint("lookups >= 0 AND tokens_saved >= 0 AND saved_nanousd >= 0", name="cache_counts_amount"),
+)
 
 APPEND_ONLY: Final = ("ledger_entries", "ledger_events", "limit_changes")
