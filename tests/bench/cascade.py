@@ -51,8 +51,12 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bundle", type=Path, default=ROOT / "out" / "bench" / "bundle", metavar="DIR")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "cascade.md", metavar="FILE")
-    parser.add_argument("--dials", type=int, default=13, metavar="N", help="settings of the dial (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, default=2, metavar="N", help="draws of the verifier (default: %(default)s)")
+    parser.add_argument(
+        "--dials", type=int, default=13, metavar="N", help="settings of the dial (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=2, metavar="N", help="draws of the verifier (default: %(default)s)"
+    )
     return parser.parse_args(words)
 
 
@@ -69,7 +73,10 @@ def _mean_curve(
         beliefs = drawn_beliefs(trial.chance, trial.scores, auc, np.random.default_rng(seed))
         curves.append(curve(trial, way, beliefs, Trip(auc, spreads), dials))
     return tuple(
-        Point(dial, *(np.mean([getattr(one, name) for one in points], axis=0) for name in ("cost_usd", "quality", "calls")))
+        Point(
+            dial,
+            *(np.mean([getattr(one, name) for one in points], axis=0) for name in ("cost_usd", "quality", "calls")),
+        )
         for dial, *points in zip(dials, *curves, strict=True)
     )
 

@@ -130,7 +130,9 @@ def belief_from_json(text: bytes | str) -> Belief:
         raise InvalidFile(f"a belief can't be read: {error}; expected what Belief.to_json() wrote.") from None
     strange = (set(belief.well) ^ set(belief.ill)) | (set(belief.well) - set(SIGNALS))
     if strange:
-        raise InvalidFile(f"a belief weighs {sorted(strange)[0]!r}; expected in both halves any of {', '.join(SIGNALS)}.")
+        raise InvalidFile(
+            f"a belief weighs {sorted(strange)[0]!r}; expected in both halves any of {', '.join(SIGNALS)}."
+        )
     return belief
 
 

@@ -20,7 +20,9 @@ MAX_PARSED_CHARACTERS: Final = 20_000
 _BLOCK: Final = re.compile(r"^[ \t]*```[ \t]*([\w+#.-]*)[^\n]*\n(.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
 _FENCE: Final = re.compile(r"^[ \t]*```", re.MULTILINE)
 _WHOLE_BLOCK: Final = re.compile(r"\s*```[ \t]*\w*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
-_INDENTED: Final = re.compile(r"^(?:def |class |import |from \w+ import |#include|function |const |SELECT )", re.MULTILINE)
+_INDENTED: Final = re.compile(
+    r"^(?:def |class |import |from \w+ import |#include|function |const |SELECT )", re.MULTILINE
+)
 
 
 def is_cut_block(text: str) -> bool:

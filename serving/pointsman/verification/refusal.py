@@ -96,6 +96,6 @@ def hedging(text: str) -> float:
 
 
 def _opening(text: str) -> str:
-    plain = text[: 2 * OPENING_CHARACTERS].replace("’", "'").lstrip(" \n\t*_#>\"“")
+    plain = text[: 2 * OPENING_CHARACTERS].replace("’", "'").lstrip(' \n\t*_#>"“')
     stop = _STOPS.search(plain)
     return plain[: min(OPENING_CHARACTERS, stop.start() if stop else OPENING_CHARACTERS)]
