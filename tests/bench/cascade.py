@@ -1,7 +1,7 @@
 """The cascade on real outcomes: cost and quality beside routing alone, by the accuracy of a simulated verifier.
 
-Writes the figures into docs/cascade.md. The bundle must not have learned from the dev split: that of `make demo`, or the
-one that `make bench-quality` leaves in out/bench. The spread of the shared demand is fitted on one half of the dev
+Writes the figures into docs/cascade.md. The bundle must not have learned from the dev split: that of `make demo`, or
+the one that `make bench-quality` leaves in out/bench. The spread of the shared demand is fitted on one half of the dev
 groups and used on the other, and the other way round.
 """
 
@@ -122,8 +122,12 @@ def _at(points: Sequence[Point], dial: float) -> Point:
 
 def _reached(trial: Trial, points: Sequence[Point]) -> list[str]:
     cost, quality = (np.array([getattr(one, name).mean() for one in points]) for name in ("cost_usd", "quality"))
-    reached = [relative_cost_at(cost, quality, share, trial.reference_point) for share in SHARES]
-    return [*("–" if np.isnan(one) else f"{one:.3f}" for one in reached), f"{quality.max():.3f}"]
+    reference = trial.reference_point
+    reached = [
+        f"{relative_cost_at(cost, quality, share, reference):.3f}" if quality.max() >= share * reference[1] else "–"
+        for share in SHARES
+    ]
+    return [*reached, f"{quality.max():.3f}"]
 
 
 def _beside(trial: Trial, point: Point, alone: Point) -> list[str]:

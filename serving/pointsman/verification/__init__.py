@@ -11,7 +11,7 @@ from pointsman.verification.rubrics import GENERAL_RUBRIC, SCRIPT_RUBRIC, Criter
 from pointsman.verification.signals import SIGNALS, Signals
 from pointsman.verification.stopping import (
     ASSUMED_AUC,
-    ASSUMED_SPREAD,
+    DEFAULT_SPREAD,
     Answer,
     Cascade,
     Outlook,
@@ -23,7 +23,7 @@ from pointsman.verification.stopping import (
 __all__ = [
     "ASSUMED_AUC",
     "ASSUMED_BELIEF",
-    "ASSUMED_SPREAD",
+    "DEFAULT_SPREAD",
     "FEWEST_ROWS",
     "GENERAL_RUBRIC",
     "METHODS",

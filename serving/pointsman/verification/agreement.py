@@ -24,7 +24,7 @@ _ARTICLE: Final = re.compile(r"^(?:the|a|an) ")
 
 
 def agreement(texts: Sequence[str], embed: Embed | None = None) -> float | None:
-    """Return how far the other answers agree with the first, in [0, 1]; None where that can't be told.
+    r"""Return how far the other answers agree with the first, in [0, 1]; None where that can't be told.
 
     Short answers, and final answers that are marked as such ("answer: 12", \\boxed{12}), agree where they are the same
     number or the same words; else it is the mean cosine, without `embed` None.

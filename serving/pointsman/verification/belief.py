@@ -46,15 +46,15 @@ _LEAST: Final = 1e-6
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Beta calibration (Kull, Silva Filho and Flach, 2017): logit of P = a ln p − b ln(1 − p) + c; default: p itself."""
+    """Beta calibration (Kull et al., 2017): logit of P = a ln p − b ln(1 − p) + c; by default p itself."""
 
     a: float = 1.0
     b: float = 1.0
     c: float = 0.0
 
-    def logit(self, chance: Doubles) -> Doubles:
+    def logit(self, chance: Doubles | float) -> Doubles:
         """Return the calibrated logits of chances."""
-        kept = np.clip(chance, _LEAST, 1 - _LEAST)
+        kept = np.clip(np.asarray(chance, dtype=np.float64), _LEAST, 1 - _LEAST)
         found: Doubles = self.a * np.log(kept) - self.b * np.log1p(-kept) + self.c
         return found
 
@@ -90,7 +90,7 @@ class Belief(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         logit = self.intercept + self.prior_slope * _logit(prior) + self.evidence(signals)
         if self.calibration == _AS_IT_IS:
             return _chance(logit)
-        return _chance(float(self.calibration.logit(np.float64(_chance(logit)))))
+        return _chance(float(self.calibration.logit(_chance(logit))))
 
     def evidence(self, signals: Signals) -> float:
         """Return the logits that all signs add together."""

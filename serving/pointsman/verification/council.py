@@ -27,10 +27,10 @@ _Found = dict[str, float] | str | PointsmanError
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What judges say of a text: `score` in [0, 1], and how far two of them are apart on average, in [0, 1].
+    """What judges say of a text: `score`, and how far two of them are apart on average, both in [0, 1].
 
-    `by_judge` are the scores of those who gave one, `by_criterion` means over them; `refused` says why others gave none:
-    the code of an error, or of what was wrong with the reply ("off_scale").
+    `by_judge` are the scores of those who gave one, `by_criterion` means over them; `refused` says why others gave
+    none: the code of an error, or of what was wrong with the reply ("off_scale").
     """
 
     score: float
@@ -42,7 +42,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def judge(self) -> str:
-        """Who judged, as outcomes name it: "gpt-4o", or "council:median(claude-haiku,gpt-4o)"; at most 255 characters."""
+        """Who judged, as outcomes name it: "gpt-4o", "council:median(gpt-4o,o3)"; at most 255 characters."""
         names = sorted(self.by_judge)
         if len(names) == 1:
             return names[0][:_MAX_NAME]

@@ -16,7 +16,9 @@ LOOSE: Final = 1.25
 
 _NUMBERS: Final = {
     name: number
-    for number, name in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), start=1)
+    for number, name in enumerate(
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
+    )
 }
 _N: Final = rf"(\d{{1,5}}|{'|'.join(_NUMBERS)})"
 _UNIT: Final = (
@@ -32,7 +34,8 @@ _COUNT: Final = re.compile(rf"\b{_BOUND} (?:the |a )?{_N}[ -]{_UNIT}", re.IGNORE
 _BETWEEN: Final = re.compile(rf"\bbetween {_N} and {_N} {_UNIT}", re.IGNORECASE)
 _TO: Final = re.compile(rf"\b(?:in|with|of) {_N}(?: to | ?[-–] ?){_N} {_UNIT}", re.IGNORECASE)
 _YES_NO: Final = re.compile(
-    r"\b(?:answer|reply|respond|say)(?: only| just| simply)?(?: with)?(?: either| a| only| just)? ?[\"']?yes[\"']? or [\"']?no\b",
+    r"\b(?:answer|reply|respond|say)(?: only| just| simply)?(?: with)?(?: either| a| only| just)? ?"
+    r"[\"']?yes[\"']? or [\"']?no\b",
     re.IGNORECASE,
 )
 _ONLY: Final = re.compile(
@@ -40,9 +43,11 @@ _ONLY: Final = re.compile(
     r"(letter|number)(?: only| alone)?\b",
     re.IGNORECASE,
 )
-_MOST: Final = frozenset("at most|no more than|not more than|up to|within|max|maximum|max of|maximum of".split("|"))
+_MOST: Final = frozenset(
+    ("at most", "no more than", "not more than", "up to", "within", "max", "maximum", "max of", "maximum of")
+)
 _BELOW: Final = frozenset(("fewer than", "less than", "under", "below"))
-_LEAST: Final = frozenset("at least|no fewer than|no less than|min|minimum|min of|minimum of".split("|"))
+_LEAST: Final = frozenset(("at least", "no fewer than", "no less than", "min", "minimum", "min of", "minimum of"))
 _EXACT: Final = frozenset(("exactly", "precisely"))
 
 _BULLET: Final = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,3}[.)])[ \t]+\S", re.MULTILINE)

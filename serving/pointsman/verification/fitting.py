@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from pointsman.errors import InvalidOutcomes
 from pointsman.verification.belief import ASSUMED_BELIEF, MOST_STRENGTH, Belief, Calibration, Fit
@@ -24,7 +25,7 @@ _LEAST: Final = 1e-6
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A logged answer: what was seen of it, the quality that was predicted of its model, and what it turned out to be."""
+    """A logged answer: what was seen of it, the quality predicted of its model, and the quality it turned out to have."""
 
     signals: Signals
     prior: float
@@ -62,7 +63,8 @@ def fit_belief(rows: Sequence[Judged]) -> Belief:
 def _check(rows: Sequence[Judged]) -> None:
     if len(rows) < FEWEST_ROWS:
         raise InvalidOutcomes(
-            f"there are {len(rows)} judged answers; expected {FEWEST_ROWS} or more. Until then the assumed weights serve."
+            f"there are {len(rows)} judged answers; expected {FEWEST_ROWS} or more. "
+            "Until then the assumed weights serve."
         )
     for place, row in enumerate(rows, start=1):
         for name, value in (("prior", row.prior), ("quality", row.quality)):
@@ -71,7 +73,7 @@ def _check(rows: Sequence[Judged]) -> None:
     good = sum(row.quality >= 0.5 for row in rows)
     if not FEWEST_OF_A_KIND <= good <= len(rows) - FEWEST_OF_A_KIND:
         raise InvalidOutcomes(
-            f"{good} of {len(rows)} judged answers are good; expected {FEWEST_OF_A_KIND} or more good ones and bad ones."
+            f"{good} of {len(rows)} judged answers are good; expected {FEWEST_OF_A_KIND} or more of either kind."
         )
 
 
@@ -120,7 +122,7 @@ def _logistic(table: Doubles, quality: Doubles, centre: Doubles, spread: float) 
     return weights
 
 
-def _folds(n: int) -> Doubles:
+def _folds(n: int) -> npt.NDArray[np.int64]:
     return np.arange(n) * FOLDS // n
 
 

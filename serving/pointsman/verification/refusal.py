@@ -15,7 +15,8 @@ _STOPS: Final = re.compile(r"[\n\"“”«»「」{}`]")
 _VERBS: Final = (
     r"(?:help|assist|aid|provide|comply|fulfil\w*|answer|discuss|share|write|create|generate|give|continue|produce|"
     r"process|reveal|engage|participate|support|offer|respond|open|check|browse|access|play|diagnose|form|perform|"
-    r"complete|carry out|translate|summari[sz]e|disclose|recommend a|advise|verify|predict|track|do (?:that|this|so|it))\b"
+    r"complete|carry out|translate|summari[sz]e|disclose|recommend a|advise|verify|predict|track|"
+    r"do (?:that|this|so|it))\b"
 )
 _CANNOT: Final = (
     r"(?:can ?not|can't|won't|will not|(?:am |'m |are |'re )?(?:not able|unable|not allowed|not permitted) to|"
@@ -23,14 +24,15 @@ _CANNOT: Final = (
 )
 _ENGLISH: Final = (
     rf"\b(?:i|we)(?: am|'m| are|'re)? ?{_CANNOT} (?:be able to )?(?:in good conscience )?(?:\w+ly )?{_VERBS}",
-    rf"\bas an? (?:ai|large language model|language model|artificial)\b.{{0,60}}\b(?:i|we)(?: am|'m)? ?(?:{_CANNOT}|don't)",
+    rf"\bas an? (?:ai|large language model|language model|artificial)\b.{{0,60}}"
+    rf"\b(?:i|we)(?: am|'m)? ?(?:{_CANNOT}|don't)",
     r"\bi (?:must|have to|need to|will have to) (?:respectfully |politely )?(?:decline|refuse)\b(?! the invitation)",
     r"^(?:i|we) (?:respectfully )?(?:decline|refuse) to\b",
     r"\bnot (?:something|a topic) (?:that )?i(?:'m| am)? ?(?:can|able to|comfortable)\b",
     r"\bi(?:'m| am| do not| don't)(?: not)?(?: feel)? comfortable (?:\w+ing)\b",
     r"\binappropriate for me to\b",
     r"\b(?:my|our|usage|content) (?:guidelines|policy|policies|programming) (?:do not|don't|prevents?|forbids?) ",
-    r"\b(?:violates?|against|goes against|breaches) (?:my|our)(?: \w+)? (?:guidelines|policy|policies|rules|principles)\b",
+    r"\b(?:violates?|against|goes against|breaches) (?:my|our)(?: \w+)? (?:guidelines|polic(?:y|ies)|rules|principles)\b",
     r"\bi(?:'m| am) (?:programmed|designed|trained) to .{0,60}\b(?:can ?not|can't|unable)\b",
     r"\b(?:outside|beyond) (?:of )?what i (?:can|am able)\b",
     r"\b(?:illegal|unethical|harmful|dangerous)\b[^.]{0,20}, so i (?:can't|cannot|won't)\b",
@@ -47,7 +49,8 @@ _OTHERS: Final = (
     r"\bdarf ich (?:\w+ )?(?:nicht|keine)\b|\bdas darf ich nicht\b",
     r"\bich bin (?:leider )?nicht in der lage\b|\bich muss diese \w+ ablehnen\b",
     # French
-    r"\bje ne (?:peux|puis) pas (?:(?:vous|t'|te|y) ?)?(?:aider|répondre|fournir|donner|faire (?:cela|ça)|créer|écrire|traiter)",
+    r"\bje ne (?:peux|puis) pas (?:(?:vous|t'|te|y) ?)?"
+    r"(?:aider|répondre|fournir|donner|faire (?:cela|ça)|créer|écrire|traiter)",
     r"\bje ne suis pas en mesure de\b|\bil m'est impossible de\b|\bje dois (?:refuser|décliner)\b",
     # Spanish
     r"\bno puedo (?:ayudar|proporcionar|ofrecer|cumplir|responder|hacer eso|dar|crear|escribir|generar)",
@@ -57,7 +60,8 @@ _OTHERS: Final = (
     # Portuguese
     r"\bnão (?:posso|consigo) (?:ajudar|fornecer|atender|dar|responder|criar|escrever|realizar)",
     # Dutch
-    r"\bkan ik (?:\w+ ){0,4}?niet (?:\w+ )?(?:helpen|beantwoorden|geven|uitvoeren)|\bik kan (?:\w+ ){0,3}?niet (?:\w+ )?helpen",
+    r"\bkan ik (?:\w+ ){0,4}?niet (?:\w+ )?(?:helpen|beantwoorden|geven|uitvoeren)",
+    r"\bik kan (?:\w+ ){0,3}?niet (?:\w+ )?helpen",
     # Russian, Ukrainian, Polish
     r"\bя не (?:могу|можу) (?:помочь|выполнить|давать|дать|предоставить|ответить|допомогти|виконати|надати|відповісти)",
     r"\bnie mogę (?:w tym |ci )?(?:pomóc|spełnić|odpowiedzieć|udzielić|podać)",

@@ -28,9 +28,9 @@ def bounded(chance: Doubles) -> Doubles:
     return kept
 
 
-def odds(chance: Doubles) -> Doubles:
+def odds(chance: Doubles | float) -> Doubles:
     """Return chance : 1 − chance, of bounded chances."""
-    kept = bounded(chance)
+    kept = bounded(np.asarray(chance, dtype=np.float64))
     ratio: Doubles = kept / (1 - kept)
     return ratio
 

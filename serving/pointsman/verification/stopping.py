@@ -21,8 +21,8 @@ from pointsman.verification.shared_demand import Doubles, chances_by_offset, odd
 ASSUMED_AUC: Final = 0.65
 """How well the checks tell good answers from bad ones where nothing was fitted: an assumption, not a measurement."""
 
-ASSUMED_SPREAD: Final = 1.0
-"""Logits by which a task's demand is off its prediction: an assumption where nothing was fitted (docs/cascade.md)."""
+DEFAULT_SPREAD: Final = 2.0
+"""Logits by which a task's demand is off its prediction; fitted on zeroeval, dev split, 12 models (docs/cascade.md)."""
 
 LEVELS: Final = 7
 _MOST_AUC: Final = 0.999
@@ -51,7 +51,7 @@ class Outlook(msgspec.Struct, frozen=True):
     trade_nanousd: int
     max_calls: int = 3
     auc: float = ASSUMED_AUC
-    spread: float = ASSUMED_SPREAD
+    spread: float = DEFAULT_SPREAD
     lookahead: int = 2
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ def _evidence(state: Cascade, chances: Doubles) -> tuple[Doubles, Doubles]:
     weights = offsets(outlook.spread)[1]
     goods = []
     for answer in state.answers:
-        ratio = odds(np.float64(answer.belief)) / odds(np.float64(outlook.quality[answer.model]))
+        ratio = odds(answer.belief) / odds(float(outlook.quality[answer.model]))
         good = chances[:, answer.model] * ratio
         either = good + 1 - chances[:, answer.model]
         weights = weights * either
