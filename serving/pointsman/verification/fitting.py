@@ -25,7 +25,7 @@ _LEAST: Final = 1e-6
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """A logged answer: what was seen of it, the quality predicted of its model, and the quality it turned out to have."""
+    """A logged answer: what was seen of it, the quality predicted of its model, the quality it turned out to have."""
 
     signals: Signals
     prior: float

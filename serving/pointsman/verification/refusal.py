@@ -32,7 +32,7 @@ _ENGLISH: Final = (
     r"\bi(?:'m| am| do not| don't)(?: not)?(?: feel)? comfortable (?:\w+ing)\b",
     r"\binappropriate for me to\b",
     r"\b(?:my|our|usage|content) (?:guidelines|policy|policies|programming) (?:do not|don't|prevents?|forbids?) ",
-    r"\b(?:violates?|against|goes against|breaches) (?:my|our)(?: \w+)? (?:guidelines|polic(?:y|ies)|rules|principles)\b",
+    r"\b(?:violates?|against|goes against|breaches) (?:my|our)(?: \w+)? (?:guidelines|polic(?:y|ies)|rules|values)\b",
     r"\bi(?:'m| am) (?:programmed|designed|trained) to .{0,60}\b(?:can ?not|can't|unable)\b",
     r"\b(?:outside|beyond) (?:of )?what i (?:can|am able)\b",
     r"\b(?:illegal|unethical|harmful|dangerous)\b[^.]{0,20}, so i (?:can't|cannot|won't)\b",
