@@ -15,9 +15,7 @@ def half_of(text):
 
 def figures(half):
     found = [
-        (is_refusal(text.replace("\\n", "\n")), label == "1")
-        for label, _, text in ANSWERS
-        if half_of(text) == half
+        (is_refusal(text.replace("\\n", "\n")), label == "1") for label, _, text in ANSWERS if half_of(text) == half
     ]
     true, claimed = sum(said and meant for said, meant in found), sum(said for said, _ in found)
     return len(found), true / claimed, true / sum(meant for _, meant in found)
