@@ -43,6 +43,7 @@ _ONLY: Final = re.compile(
     r"(letter|number)(?: only| alone)?\b",
     re.IGNORECASE,
 )
+_HINTS: Final = ("word", "sentence", "character", "line", "paragraph", "bullet", "item", "yes", "letter", "number")
 _MOST: Final = frozenset(
     ("at most", "no more than", "not more than", "up to", "within", "max", "maximum", "max of", "maximum of")
 )
@@ -66,7 +67,8 @@ def demands(request: str) -> tuple[Demand, ...]:
     """Return what a request demands, each once; none where nothing is recognised."""
     if len(request) > 2 * READ_CHARACTERS:
         request = f"{request[:READ_CHARACTERS]}\n{request[-READ_CHARACTERS:]}"
-    return tuple(dict.fromkeys(_found(request)))
+    lowered = request.lower()
+    return tuple(dict.fromkeys(_found(lowered))) if any(word in lowered for word in _HINTS) else ()
 
 
 def _found(request: str) -> Iterator[Demand]:

@@ -44,5 +44,7 @@ def _equal_lines(text: str) -> float:
 
 def is_echo(question: str, text: str) -> bool:
     """Return whether the answer is the question again, with a fifth of its length added at most."""
+    if len(text) > 2 * len(question) + _ECHOED:
+        return False
     asked, said = (_SPACE.sub(" ", one).strip().lower() for one in (question, text))
     return len(asked) >= _ECHOED and len(said) <= 1.2 * len(asked) and asked in said

@@ -75,6 +75,20 @@ _OTHERS: Final = (
 )
 _REFUSAL: Final = re.compile("|".join((*_ENGLISH, *_OTHERS)), re.IGNORECASE)
 
+_HINTS: Final = (
+    "can't", "cannot", "can not", "won't", "will not", "able to", "not allowed", "not permitted", "ability",
+    "decline", "refuse", "comfortable", "inappropriate", "guideline", "polic", "against", "outside", "beyond", "i can",
+    "rather not", "programm", "rule", "values", "violate", "don't", "nicht", "keine", "lehn", "peux pas", "puis pas",
+    "suis pas", "impossible", "refuser", "décliner", "no puedo", "no me es", "no estoy", "debo", "non posso",
+    "non sono", "não ", "niet", "не ", "nie mogę", "olamam", "veremem", "inte ", "नहीं", "لا ", "无法", "不能", "不可",
+    "でき", "수 없",
+)  # fmt: skip
+"""Every pattern needs one of these; looking for them first is what makes the check cheap."""
+
+_UNSURE_HINTS: Final = (
+    "know", "certain", "sure", "no idea", "find", "determine", "tell", "verify", "recall", "unclear", "impossible",
+    "guess", "enough", "sufficient", "weiß", "sais", " sé", " so", "sei", "знаю", "不", "わか", "分か", "모르",
+)  # fmt: skip
 _HEDGING: Final = re.compile(
     r"\bi(?:'m| am)? (?:really )?(?:do not|don't|not) (?:\w+ )?(?:know|certain|sure)\b|\bi have no idea\b|"
     r"\bi (?:couldn't|could not|can't|cannot) (?:find|determine|tell|verify|recall)\b|"
@@ -88,15 +102,20 @@ _HEDGING: Final = re.compile(
 
 def is_refusal(text: str) -> bool:
     """Return whether the answer opens by refusing."""
-    return _REFUSAL.search(_opening(text)) is not None
+    opening = _opening(text).lower()
+    return any(hint in opening for hint in _HINTS) and _REFUSAL.search(opening) is not None
 
 
 def hedging(text: str) -> float:
-    """Return 1 where the answer opens by saying that it doesn't know, one half where it says so later on, else 0."""
-    found = _HEDGING.search(text.replace("’", "'"))
-    if found is None:
-        return 0.0
-    return 1.0 if found.start() < OPENING_CHARACTERS else 0.5
+    """Return 1 where the answer opens by saying that it doesn't know, one half where it ends so, else 0."""
+    if _says_unsure(text[:OPENING_CHARACTERS]):
+        return 1.0
+    return 0.5 if _says_unsure(text[OPENING_CHARACTERS:][-OPENING_CHARACTERS:]) else 0.0
+
+
+def _says_unsure(part: str) -> bool:
+    part = part.replace("’", "'").lower()
+    return any(hint in part for hint in _UNSURE_HINTS) and _HEDGING.search(part) is not None
 
 
 def _opening(text: str) -> str:

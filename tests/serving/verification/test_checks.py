@@ -12,6 +12,8 @@ from pointsman.verification.formats import is_valid
 from pointsman.verification.languages import is_other_language, language
 from pointsman.verification.loops import loop_share
 
+GERMAN = "Warum ist der Himmel blau und nicht grün, und was ist die Ursache?"
+ENGLISH_ANSWER = "The sky is blue because of the way that light is scattered, and this is what you see from the ground."
 SCHEMA = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "population": {"type": "integer", "minimum": 0}},
@@ -133,16 +135,13 @@ def test_texts_that_turn_in_circles_are_seen(text, share):
 @pytest.mark.parametrize(
     ("question", "answer", "verdict"),
     [
-        ("Warum ist der Himmel blau und nicht grün, und was ist die Ursache?", "The sky is blue because of the way that "
-         "light is scattered, and this is what you see from the ground.", True),
-        ("Warum ist der Himmel blau und nicht grün, und was ist die Ursache?", "Der Himmel ist blau, weil die Luft das "
+        (GERMAN, ENGLISH_ANSWER, True),
+        (GERMAN, "Der Himmel ist blau, weil die Luft das "
          "kurzwellige Licht stärker streut, und das ist die Ursache für die Farbe.", False),
-        ("Warum ist der Himmel blau? Answer in English, please, and not in German.", "The sky is blue because of the way "
-         "that light is scattered, and this is what you see.", None),
-        ("Translate this into French: the cat is on the table and the dog is in the garden.", "Le chat est sur la table "
-         "et le chien est dans le jardin, avec des fleurs pour vous.", None),
-        ("Почему небо голубое, а не зелёное? Объясните, пожалуйста, подробно.", "The sky is blue because of the way that "
-         "light is scattered, and this is what you see from the ground.", True),
+        (f"{GERMAN} Answer in English, please.", ENGLISH_ANSWER, None),
+        ("Translate this into French: the cat is on the table and the dog is in the garden.",
+         "Le chat est sur la table et le chien est dans le jardin, avec des fleurs pour vous.", None),
+        ("Почему небо голубое, а не зелёное? Объясните, пожалуйста, подробно.", ENGLISH_ANSWER, True),
         ("为什么天空是蓝色的而不是绿色的？请详细解释原因。", "天空呈现蓝色，是因为大气对短波长光的散射更强。", False),
         ("2 + 2?", "4", None),
     ],

@@ -104,7 +104,8 @@ def test_a_defect_of_one_call_ends_the_others():
 
 @pytest.mark.parametrize(
     ("text", "judges", "method"),
-    [(" ", ["a"], "mean"), ("x", [], "mean"), ("x", ["a", "a"], "mean"), ("x", list("abcdefghij"), "mean"), ("x", ["a"], "mode")],
+    [(" ", ["a"], "mean"), ("x", [], "mean"), ("x", ["a", "a"], "mean"), ("x", list("abcdefghij"), "mean"),
+     ("x", ["a"], "mode")],
 )  # fmt: skip
 def test_a_council_that_cannot_judge_is_refused_before_anyone_is_asked(text, judges, method):
     with pytest.raises(InvalidInput, match="expected"):

@@ -121,7 +121,7 @@ def test_a_judge_in_a_cascade_sees_the_whole_conversation_and_gives_one_number()
     ],
 )
 def test_a_rubric_that_cannot_be_scored_is_refused(make):
-    with pytest.raises(InvalidInput, match="expected|at most"):
+    with pytest.raises(InvalidInput, match=r"expected|at most"):
         make()
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.verification.refusal import hedging, is_refusal
+from pointsman.verification.refusal import _REFUSAL, _opening, hedging, is_refusal
 
 ANSWERS = [line.split("\t") for line in Path(__file__).with_name("refusals.tsv").read_text("utf-8").splitlines()]
 HELD_OUT = 1
@@ -42,8 +42,14 @@ def test_a_refusal_far_from_the_beginning_is_part_of_an_answer():
         ("Das weiß jeder.", 0.0),
         ("Ich weiß es leider nicht.", 1.0),
         ("It was 1912. " * 30 + "I'm not certain about the month.", 0.5),
+        ("It was 1912. " * 30 + "I'm not certain. " + "It was 1912. " * 30, 0.0),
         ("It was 1912.", 0.0),
     ],
 )
 def test_an_answer_that_does_not_know_says_so(text, strength):
     assert hedging(text) == strength
+
+
+@pytest.mark.parametrize("text", [text for _, _, text in ANSWERS])
+def test_looking_for_hints_first_loses_no_refusal(text):
+    assert is_refusal(text) == (_REFUSAL.search(_opening(text)) is not None)
