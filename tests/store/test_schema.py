@@ -64,7 +64,7 @@ def test_the_database_itself_keeps_what_was_written(url, statement):
 
 def test_a_postgresql_without_the_tables_is_not_changed_unasked(cluster):
     url = cluster.database()
-    with pytest.raises(LedgerUnavailable, match=r"has no tables of Pointsman; expected revision 0002. Run: pointsman"):
+    with pytest.raises(LedgerUnavailable, match=r"has no tables of Pointsman; expected revision 0003. Run: pointsman"):
         open_ledger(url)
     upgrade(url)
     open_ledger(url).close()
@@ -76,7 +76,7 @@ def test_a_database_of_a_newer_version_is_left_alone(url):
     found.administer(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(LedgerUnavailable, match=r"at revision 9999; this version of Pointsman knows revisions up to"):
         open_ledger(url)
-    found.administer(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0002'")))
+    found.administer(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0003'")))
     found.dispose()
 
 

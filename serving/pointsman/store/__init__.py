@@ -7,19 +7,23 @@ from pointsman.errors import MissingExtra
 if importlib.util.find_spec("sqlalchemy") is None or importlib.util.find_spec("alembic") is None:
     raise MissingExtra("The ledger", "serve")
 
+from pointsman.store.keys import AccessChange, StoredKeys
 from pointsman.store.ledger import StoreLedger
 from pointsman.store.limits import LimitChange, StoredLimits
-from pointsman.store.opening import open_ledger, upgrade
+from pointsman.store.opening import open_keys, open_ledger, upgrade
 from pointsman.store.outcomes import StoredAlerts, StoredOutcomes
 from pointsman.store.writer import Writing
 
 __all__ = [
+    "AccessChange",
     "LimitChange",
     "StoreLedger",
     "StoredAlerts",
+    "StoredKeys",
     "StoredLimits",
     "StoredOutcomes",
     "Writing",
+    "open_keys",
     "open_ledger",
     "upgrade",
 ]

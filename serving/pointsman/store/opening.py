@@ -1,16 +1,20 @@
-"""Opens the ledger of a database URL."""
+"""Opens the ledger, and the keys, of a database URL."""
 
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from pointsman.access.tokens import RandomBytes
 from pointsman.budget.books import microseconds
 from pointsman.budget.windows import utc
 from pointsman.errors import LedgerUnavailable
 from pointsman.store import schema
-from pointsman.store.database import database
+from pointsman.store.database import Database, database
+from pointsman.store.keys import StoredKeys
 from pointsman.store.ledger import Clock, StoreLedger
+from pointsman.store.secrets import key_secret
 from pointsman.store.writer import BY_DEFAULT, Writer, Writing
 
 TIMEOUT_S: Final = 5.0
@@ -34,6 +38,36 @@ def open_ledger(
         LedgerUnavailable: the database can't be reached, or has another schema.
         MissingExtra: a PostgreSQL URL without psycopg.
     """
+    found = _ready(url)
+    if writing.connections is None or found.is_embedded:
+        writing = replace(writing, connections=found.connections)
+    writer = Writer(found.connect, lambda: microseconds(utc(clock())), writing)
+    return StoreLedger(found, writer, clock, timeout_s)
+
+
+def open_keys(
+    url: str,
+    secret: str | None = None,
+    *,
+    clock: Clock = utc_now,
+    random_bytes: RandomBytes = secrets.token_bytes,
+) -> StoredKeys:
+    """Return the keys and users in the database at the URL; `secret` is the setting, None where there is none.
+
+    Raises:
+        InvalidInput, LedgerUnavailable, MissingExtra: as `open_ledger`.
+        InvalidConfig: as `key_secret`.
+    """
+    found = _ready(url)
+    try:
+        return StoredKeys(found, key_secret(found, secret), clock=clock, random_bytes=random_bytes)
+    except BaseException:
+        found.dispose()
+        raise
+
+
+def _ready(url: str) -> Database:
+    """Return a database that has the present schema."""
     found = database(url)
     if found.is_embedded and not Path(found.name).parent.is_dir():
         raise LedgerUnavailable(f"there is no folder {Path(found.name).parent} for {found.name}; make it first.")
@@ -44,10 +78,7 @@ def open_ledger(
     except BaseException:
         found.dispose()
         raise
-    if writing.connections is None or found.is_embedded:
-        writing = replace(writing, connections=found.connections)
-    writer = Writer(found.connect, lambda: microseconds(utc(clock())), writing)
-    return StoreLedger(found, writer, clock, timeout_s)
+    return found
 
 
 def upgrade(url: str) -> None:

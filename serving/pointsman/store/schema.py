@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from pointsman.errors import LedgerUnavailable
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _ONE_AT_A_TIME: Final = 7_015_742
 """The advisory lock of upgrades, so that two replicas that start together don't both build the tables."""
