@@ -1,7 +1,7 @@
 """Keys, users, teams, roles and rates: who may ask what, how often. Pure."""
 
 from pointsman.access.rates import Admission, RateLimiter, Standing
-from pointsman.access.records import IssuedKey, KeyRecord, KeyTerms, StoredKey, UserRecord
+from pointsman.access.records import IssuedKey, KeyRecord, KeyTerms, StoredKey, UserRecord, terms_of
 from pointsman.access.ring import KeyRing, KeyStore
 from pointsman.access.roles import check_reach, payers
 from pointsman.access.words import ACCESS_ROLES, ANONYMOUS, AccessRole, Principal, Rates
@@ -24,4 +24,5 @@ __all__ = [
     "UserRecord",
     "check_reach",
     "payers",
+    "terms_of",
 ]

@@ -1,14 +1,17 @@
 """What is known of a key and of a user."""
 
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 
 import msgspec
 
 from pointsman.access.words import ACCESS_ROLES, AccessRole, Principal, Rates
 from pointsman.errors import InvalidInput
 
-MAX_NAME_CHARACTERS = 200
-MAX_RATE = 10**12
+MAX_NAME_CHARACTERS: Final = 200
+MAX_RATE: Final = 10**12
+MAX_DAYS: Final = 36_500
 
 
 class KeyTerms(msgspec.Struct, frozen=True):
@@ -36,6 +39,20 @@ class KeyTerms(msgspec.Struct, frozen=True):
                 raise InvalidInput(f"{field} is {rate!r:.80}; expected a whole number from 1 on.", field=field)
         if self.expires is not None and self.expires.tzinfo is None:
             raise InvalidInput(f"expires is {self.expires}; expected a moment with its time zone.", field="expires")
+
+
+def terms_of(fields: Mapping[str, Any], now: datetime) -> KeyTerms:
+    """Return the terms that a request or a command line states by name; what it leaves out is at its default.
+
+    Raises:
+        InvalidInput: a value that can't be kept.
+    """
+    given = {name: fields[name] for name in ("user", "team", "role", "name") if fields.get(name) is not None}
+    rates = Rates(fields.get("requests_per_minute"), fields.get("tokens_per_minute"))
+    days = fields.get("expires_days")
+    if days is not None and not 0 < days <= MAX_DAYS:
+        raise InvalidInput(f"expires_days is {days:g}; expected above 0, up to {MAX_DAYS:,}.", field="expires_days")
+    return KeyTerms(**given, rates=rates, expires=None if days is None else now + timedelta(days=days))
 
 
 class KeyRecord(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 
@@ -10,14 +10,19 @@ import pointsman
 from pointsman.http.budgets import budgets_api
 from pointsman.http.decisions import decisions_api
 from pointsman.http.errors import Boundary, install_error_replies
+from pointsman.http.guard import Gate, Guard, open_gate
 from pointsman.http.health import health_api
+from pointsman.http.keys import keys_api
 from pointsman.http.metrics import Metered, Metrics
 from pointsman.http.models import models_api
 from pointsman.http.predictions import predictions_api
 from pointsman.http.schema import install_schema
-from pointsman.http.upkeep import Post, install_upkeep
+from pointsman.http.upkeep import Post, install_refreshing, install_upkeep
 from pointsman.http.webhook import Sender
 from pointsman.router import Router
+
+if TYPE_CHECKING:
+    from pointsman.store import StoredKeys
 
 _DESCRIPTION: Final = """\
 Predicts how hard a task is and how well each model would do it, and picks the cheapest that is good enough.
@@ -28,12 +33,20 @@ dollars beside it. `confidence` is the calibrated chance that the chosen model d
 
 
 def create_app(
-    router: Router, *, clock: Callable[[], float] = time.perf_counter, alerts: Sender | None = None
+    router: Router,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    alerts: Sender | None = None,
+    gate: Gate | None = None,
+    keys: "StoredKeys | None" = None,
 ) -> FastAPI:
     """Return the server of one router; `clock` gives seconds and times the requests.
 
     A router with a treasury gets the routes of budgets; holds expire and alerts are told while the application runs,
     which closes the treasury in the end. `alerts` delivers them as a webhook too.
+
+    `gate` says who may ask what, and what a request may be; None: anyone, within the default limits. With `keys` there
+    are routes that manage them; the gate's ring is refreshed while the application runs, which closes them in the end.
 
     Metrics are the application's own: of several worker processes each counts what it answered itself.
     """
@@ -49,10 +62,16 @@ def create_app(
     if router.treasury is not None:
         apis.append(budgets_api(router, router.treasury, metrics))
         install_upkeep(app, router.treasury, metrics, None if alerts is None else Post(alerts))
+    if keys is not None:
+        apis.append(keys_api(keys))
+    gate = open_gate() if gate is None else gate
+    if gate.ring is not None:
+        install_refreshing(app, gate.ring, keys)
     for api in apis:
         app.include_router(api)
-    install_schema(app, has_budgets=router.treasury is not None)
+    install_schema(app, has_budgets=router.treasury is not None, has_keys=keys is not None)
     install_error_replies(app, metrics)
+    app.add_middleware(Guard, gate=gate, refused=metrics.refused)
     app.add_middleware(Boundary)
     app.add_middleware(Metered, metrics=metrics, clock=clock)
     return app

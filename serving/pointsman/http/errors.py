@@ -13,11 +13,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pointsman.errors import BudgetExceeded, LedgerUnavailable, Overloaded, PointsmanError, RateLimited, http_status
-from pointsman.http.bodies import BodyTooLarge, InvalidJson, json_response
+from pointsman.http.bodies import BodyTimeout, BodyTooLarge, InvalidJson, json_response
+from pointsman.http.credentials import InvalidHeaders, UnsupportedEncoding
 from pointsman.http.metrics import Metrics
 
 _LOG: Final = logging.getLogger("pointsman.http")
-_STATUS: Final[Mapping[type[PointsmanError], int]] = {InvalidJson: 400, BodyTooLarge: 413}
+_STATUS: Final[Mapping[type[PointsmanError], int]] = {
+    InvalidJson: 400,
+    InvalidHeaders: 400,
+    BodyTimeout: 408,
+    BodyTooLarge: 413,
+    UnsupportedEncoding: 415,
+}
 
 
 class BudgetDetails(msgspec.Struct, frozen=True):
@@ -66,9 +73,8 @@ def install_error_replies(app: FastAPI, metrics: Metrics) -> None:
     async def refuse(request: Request, error: Exception) -> Response:
         assert isinstance(error, PointsmanError)
         metrics.refused(error.code)
-        status = _STATUS.get(type(error)) or http_status(error)
-        headers = _waiting(error)
-        return json_response(msgspec.json.encode(error_reply(error)), status, headers)
+        body = msgspec.json.encode(error_reply(error))
+        return json_response(body, status_of(error), waiting_headers(error))
 
     async def refuse_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -82,7 +88,13 @@ def install_error_replies(app: FastAPI, metrics: Metrics) -> None:
     app.add_exception_handler(HTTPException, refuse_request)
 
 
-def _waiting(error: PointsmanError) -> dict[str, str] | None:
+def status_of(error: PointsmanError) -> int:
+    """Return the HTTP status of an error, also of those that only a server has."""
+    return _STATUS.get(type(error)) or http_status(error)
+
+
+def waiting_headers(error: PointsmanError) -> dict[str, str] | None:
+    """Return the headers that say when to try again, where an error knows."""
     if isinstance(error, LedgerUnavailable | RateLimited | Overloaded):
         return {"Retry-After": str(error.retry_after_s)}
     return None

@@ -6,10 +6,13 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
+from pointsman.access import ACCESS_ROLES, IssuedKey
+from pointsman.access.records import MAX_DAYS
 from pointsman.http.bodies import MAX_TASKS
 from pointsman.http.budgets import BudgetList, ForecastList
 from pointsman.http.errors import ErrorReply
 from pointsman.http.health import Liveness, Readiness
+from pointsman.http.keys import KeyList, UserList
 from pointsman.http.models import ModelList
 from pointsman.http.predictions import PredictReply
 from pointsman.outcomes import Outcome
@@ -23,32 +26,34 @@ Schema = dict[str, Any]
 
 _PREFIX: Final = "#/components/schemas/"
 _STRUCTS: Final = (*(Task, Decision, PredictItem, PredictReply, ModelList, Liveness, Readiness, ErrorReply),)
+_KEY_STRUCTS: Final = (KeyList, IssuedKey, UserList)
 _BUDGET_STRUCTS: Final = (BudgetList, ForecastList, Outcome, Settlement)
 
 
-def install_schema(app: FastAPI, *, has_budgets: bool) -> None:
+def install_schema(app: FastAPI, *, has_budgets: bool, has_keys: bool = False) -> None:
     """Give the application's OpenAPI document its components."""
     generate = app.openapi
 
     def openapi() -> Schema:
         schema = generate()
-        schema["components"] = {"schemas": components(has_budgets=has_budgets)}
+        schema["components"] = {"schemas": components(has_budgets=has_budgets, has_keys=has_keys)}
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def components(*, has_budgets: bool) -> dict[str, Schema]:
-    """Return every component by name; those of budgets where they are kept."""
-    _, schemas = msgspec.json.schema_components(
-        (*_STRUCTS, *(_BUDGET_STRUCTS if has_budgets else ())), ref_template=_PREFIX + "{name}"
-    )
+def components(*, has_budgets: bool, has_keys: bool = False) -> dict[str, Schema]:
+    """Return every component by name; those of budgets, and of keys, where they are kept."""
+    kept = (*(_BUDGET_STRUCTS if has_budgets else ()), *(_KEY_STRUCTS if has_keys else ()))
+    _, schemas = msgspec.json.schema_components((*_STRUCTS, *kept), ref_template=_PREFIX + "{name}")
     for schema in schemas.values():
         schema["description"] = inspect.cleandoc(schema["description"])
     _describe_requests(schemas)
     _add_dollars(schemas)
     if has_budgets:
         _describe_budgets(schemas)
+    if has_keys:
+        _describe_keys(schemas)
     return schemas
 
 
@@ -84,6 +89,19 @@ def _describe_budgets(schemas: dict[str, Schema]) -> None:
         "additionalProperties": False,
     }
     schemas["Outcome"]["additionalProperties"] = False
+
+
+def _describe_keys(schemas: dict[str, Schema]) -> None:
+    words, count = {"type": "string"}, {"type": "integer", "minimum": 1}
+    role = {"enum": list(ACCESS_ROLES)}
+    payers = {"user": words, "team": words, "role": role}
+    rates = {"requests_per_minute": count, "tokens_per_minute": count}
+    days = {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS}
+    key = {**payers, "name": words, "expires_days": days, **rates}
+    overlap = {"overlap_s": {"type": "number", "minimum": 0}}
+    for name, properties in (("KeyRequest", key), ("RotationRequest", overlap), ("UserRequest", payers)):
+        schemas[name] = {"type": "object", "properties": properties, "additionalProperties": False}
+    schemas["UserRequest"]["required"] = ["user"]
 
 
 def _request(entry: str, **fields: Schema) -> Schema:

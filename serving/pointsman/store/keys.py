@@ -59,6 +59,10 @@ class StoredKeys:
         self._random_bytes = random_bytes
         self.secret = secret
 
+    def now(self) -> datetime:
+        """Return the moment of the clock, in UTC."""
+        return utc(self._clock())
+
     def create(self, terms: KeyTerms, *, changed_by: str, tenant: str = "default") -> IssuedKey:
         """Return a key that counts everywhere within a second; its whole text is nowhere else.
 
@@ -66,7 +70,7 @@ class StoredKeys:
             InvalidInput: names that can't be stored, or an expiry that has passed.
         """
         check_name("tenant", tenant)
-        now = utc(self._clock())
+        now = self.now()
         if terms.expires is not None and terms.expires <= now:
             raise InvalidInput(f"expires is {terms.expires}; expected a moment still to come.", field="expires")
         token = new_token(self._random_bytes)
@@ -105,7 +109,7 @@ class StoredKeys:
 
         def write(connection: Connection) -> KeyRecord:
             if _found(connection, tenant, key_id).revoked_us is None:
-                self._change(connection, key_id, {"revoked_us": microseconds(utc(self._clock()))})
+                self._change(connection, key_id, {"revoked_us": microseconds(self.now())})
                 self._note(connection, (tenant, "revoked", key_id, changed_by))
             return _record(_found(connection, tenant, key_id))
 
@@ -122,7 +126,7 @@ class StoredKeys:
         """
         if not timedelta() <= overlap <= MAX_OVERLAP:
             raise InvalidInput(f"the overlap is {overlap}; expected 0 to {MAX_OVERLAP.days} days.", field="overlap_s")
-        until_us = microseconds(utc(self._clock()) + overlap) if overlap else None
+        until_us = microseconds(self.now() + overlap) if overlap else None
 
         def write(connection: Connection) -> IssuedKey:
             found = _found(connection, tenant, key_id)
@@ -216,7 +220,7 @@ class StoredKeys:
         tenant, kind, subject, changed_by = about
         check_name("changed_by", changed_by)
         row = {"tenant": tenant, "kind": kind, "subject": subject, "changed_by": changed_by, "detail": detail}
-        connection.execute(ACCESS_CHANGES.insert().values(row | {"at_us": microseconds(utc(self._clock()))}))
+        connection.execute(ACCESS_CHANGES.insert().values(row | {"at_us": microseconds(self.now())}))
 
 
 def _found(connection: Connection, tenant: str, key_id: str) -> Row[Any]:
