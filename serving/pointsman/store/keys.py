@@ -234,7 +234,9 @@ def _found(connection: Connection, tenant: str, key_id: str) -> Row[Any]:
 
 
 def _described(terms: KeyTerms) -> str:
-    return json.dumps({name: value for name, value in msgspec.to_builtins(terms).items() if value})
+    told: dict[str, Any] = msgspec.to_builtins(terms)
+    told |= told.pop("rates")
+    return json.dumps({name: value for name, value in told.items() if value})
 
 
 def _record(row: Row[Any]) -> KeyRecord:
