@@ -63,11 +63,14 @@ class RateLimiter:
         now, key = self._clock(), principal.key or _NOBODY
         second = math.floor(now)
         window = self._window(key, second)
-        checks = (("requests", 1, window.requests), ("tokens", tokens, window.tokens))
-        for unit, asked, used in checks:
+        refusals = []
+        for unit, asked, used in (("requests", 1, window.requests), ("tokens", tokens, window.tokens)):
             limit = self._limit(principal, unit)
             if limit is not None and used + asked > limit:
-                raise _refusal(unit, asked, used, limit, window.wait_s(unit, used + asked - limit, now))
+                wait_s = window.wait_s(unit, used + asked - limit, now)
+                refusals.append(_refusal(unit, asked, used, limit, wait_s))
+        if refusals:
+            raise max(refusals, key=lambda refusal: refusal.retry_after_s)
         window.add(second, 1, tokens)
         return Admission(key, second, tokens)
 
