@@ -85,7 +85,7 @@ def _create(keys: "StoredKeys", args: argparse.Namespace) -> int:
 
 
 def _list(keys: "StoredKeys", args: argparse.Namespace) -> int:
-    found = keys.keys(args.tenant)
+    found = keys.listed(args.tenant)
     if args.json:
         _print_json(found)
         return 0

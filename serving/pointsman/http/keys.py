@@ -53,7 +53,7 @@ def keys_api(keys: "StoredKeys") -> APIRouter:
     @api.get("/v1/keys", openapi_extra=operation("KeyList", refusals=(401, 403, 503)))
     async def list_keys(request: Request) -> Response:
         """List the keys of the tenant, the revoked too; no secret is among them."""
-        found = await to_thread.run_sync(keys.keys, _admin(request).tenant)
+        found = await to_thread.run_sync(keys.listed, _admin(request).tenant)
         return json_response(msgspec.json.encode(KeyList(found)))
 
     @api.post("/v1/keys", openapi_extra=operation("IssuedKey", body="KeyRequest", refusals=refusals))

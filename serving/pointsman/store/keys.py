@@ -94,7 +94,7 @@ class StoredKeys:
 
         return IssuedKey(token, self._database.administer(write))
 
-    def keys(self, tenant: str = "default") -> list[KeyRecord]:
+    def listed(self, tenant: str = "default") -> list[KeyRecord]:
         """Return the tenant's keys in the order in which they were made, the revoked too."""
         query = select(KEYS).where(KEYS.c.tenant == tenant).order_by(KEYS.c.created_us, KEYS.c.key_id)
         rows = self._database.read(lambda connection: connection.execute(query).fetchall())
