@@ -54,10 +54,10 @@ class Queue:
         try:
             await waiting
         except asyncio.CancelledError:
-            if waiting.cancelled():
-                self._waiting.remove(waiting)
-            else:
+            if not waiting.cancelled():
                 self.give_back()
+            elif waiting in self._waiting:  # else whoever ended a turn has passed it over
+                self._waiting.remove(waiting)
             raise
 
     def give_back(self) -> None:
