@@ -3,10 +3,17 @@ import gzip
 import json
 import logging
 import re
+import socket
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
 
+import anthropic
 import anyio
 import httpx
+import openai
 import pytest
+import uvicorn
 from fastapi.routing import APIRoute
 
 from pointsman import Router
@@ -95,7 +102,7 @@ def operations(routes):
 
 def test_every_route_of_the_application_has_a_rule_or_is_open(router, keys, tmp_path):
     with open_ledger(f"sqlite:///{tmp_path}/pm.db") as ledger:
-        complete = Router(router.bundle, router.fleet, treasury=Treasury(ledger))
+        complete = Router(router.bundle, router.fleet, treasury=Treasury(ledger, clock=lambda: datetime.now(UTC)))
         found = set(operations(create_app(complete, keys=keys).routes))
     assert {("GET", "/livez"), ("POST", "/route"), ("PUT", "/v1/budgets/{scope:path}"), ("GET", "/v1/keys")} < found
     for method, path in found:
@@ -398,3 +405,49 @@ def test_a_ring_that_cannot_be_read_answers_503_in_the_shape_of_the_protocol(key
     refused = call(app, "POST", "/v1/messages", json={}, headers=bearer(token_of()))
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert refused.json()["type"] == "error"
+
+
+@contextmanager
+def served(app):
+    """Yield the address of the application on a real server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.mark.parametrize(("shown", "error"), [("pm-aaaaaaaa-wrong", "AuthenticationError"), (None, "RateLimitError")])
+def test_the_official_clients_know_the_refusals(keyed, token_of, shown, error):
+    app, _ = keyed()
+    settings = {"api_key": shown or token_of(rates=Rates(tokens_per_minute=1)), "max_retries": 0}
+    messages = [{"role": "user", "content": "hi"}]
+    with served(app) as url:
+        with (
+            openai.OpenAI(base_url=f"{url}/v1", **settings) as client,
+            pytest.raises(getattr(openai, error)) as theirs,
+        ):
+            client.chat.completions.create(model="auto", messages=messages)
+        with (
+            anthropic.Anthropic(base_url=url, **settings) as claude,
+            pytest.raises(getattr(anthropic, error)) as claudes,
+        ):
+            claude.messages.create(model="auto", messages=messages, max_tokens=1)
+    assert set(theirs.value.body) == {"message", "type", "param", "code"}
+    assert (claudes.value.body["type"], set(claudes.value.body["error"])) == ("error", {"type", "message"})
+
+
+def test_a_gzip_bomb_and_a_body_too_large_end_at_the_real_server(keyed, token_of):
+    app, _ = keyed(limits=RequestLimits(max_body_bytes=1000))
+    headers = bearer(token_of())
+    with served(app) as url:
+        bomb = httpx.post(
+            f"{url}/v1/route", content=gzip.compress(bytes(10**7)), headers={**headers, "content-encoding": "gzip"}
+        )
+        large = httpx.post(f"{url}/v1/route", content=iter([b"x" * 600] * 2), headers=headers)
+        after = httpx.post(f"{url}/v1/route", json=TASK, headers=headers)
+    assert [one.status_code for one in (bomb, large, after)] == [415, 413, 200]
