@@ -23,6 +23,7 @@ PointsmanError
 ├── AccessError             who asks may not
 │   ├── Unauthenticated     no key, or one that nobody holds
 │   ├── Forbidden           a key whose role doesn't reach that far
+│   ├── UnknownKey          no key of this tenant has the id
 │   └── RateLimited         too many requests or tokens a minute: wait
 ├── Overloaded              the queue is full: try again
 ├── NotCached               only-if-cached, and the cache has no answer
@@ -197,6 +198,12 @@ class Forbidden(AccessError):
     code = "forbidden"
 
 
+class UnknownKey(AccessError):
+    """No key of this tenant has the id; a key of another tenant is as unknown as none."""
+
+    code = "unknown_key"
+
+
 class RateLimited(AccessError):
     """Too many requests or tokens a minute; try again in `retry_after_s` seconds."""
 
@@ -288,6 +295,7 @@ HTTP_STATUS: Final[dict[type[PointsmanError], int]] = {
     InvalidChat: 400,
     Unauthenticated: 401,
     Forbidden: 403,
+    UnknownKey: 404,
     RateLimited: 429,
     Overloaded: 503,
     NotCached: 504,

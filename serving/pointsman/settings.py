@@ -120,12 +120,17 @@ class BatchingSettings(msgspec.Struct, frozen=True):
 
 
 class KeySettings(msgspec.Struct, frozen=True):
-    """Whether callers must show a key, and the secret under which keys are stored; None: that of the machine."""
+    """Whether callers must show a key, and the secret under which keys are stored; None: that of the machine.
+
+    The rates are those of keys that have none of their own, and of callers without a key. `open_metrics` lets anyone
+    read the metrics.
+    """
 
     required: bool = False
     secret: str | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    open_metrics: bool = False
 
     def __repr__(self) -> str:
         """Return the settings without the secret."""
@@ -133,12 +138,16 @@ class KeySettings(msgspec.Struct, frozen=True):
 
 
 class RequestLimits(msgspec.Struct, frozen=True):
-    """What a request may be: the size and depth of its body, how many run and how many wait at once."""
+    """What a request may be: the size and depth of its body, how many that call models run and wait at once.
+
+    `body_timeout_s` is how long a body may take to come.
+    """
 
     max_body_bytes: int = 32 << 20
     max_depth: int = 64
     max_running: int = 512
     max_waiting: int = 1024
+    body_timeout_s: float = 60.0
 
 
 class PrivacySettings(msgspec.Struct, frozen=True):

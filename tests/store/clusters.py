@@ -46,7 +46,7 @@ class Cluster:
     def emptied(self, name):
         """Return the URL of the database after its ledger was emptied, past the triggers that forbid it."""
         tables = "holds, ledger_entries, counters, freezes, ledger_events, limit_changes, outcomes, alerts, "
-        tables += "events, log_marks, cached_answers, cache_clears, cache_counts"
+        tables += "events, log_marks, cached_answers, cache_clears, cache_counts, keys, users, access_changes"
         with psycopg.connect(self.url(name), autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")
             connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")

@@ -15,6 +15,9 @@ class Rates(msgspec.Struct, frozen=True):
     tokens_per_minute: int | None = None
 
 
+NO_LIMITS: Final = Rates()
+
+
 class Principal(msgspec.Struct, frozen=True):
     """Who asks: the key that was shown, and whom it belongs to.
 
@@ -27,7 +30,7 @@ class Principal(msgspec.Struct, frozen=True):
     key: str | None = None
     user: str | None = None
     team: str | None = None
-    rates: Rates = Rates()
+    rates: Rates = NO_LIMITS
 
     def tags(self) -> dict[str, str]:
         """Return the payers that the key names."""

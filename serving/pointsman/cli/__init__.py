@@ -30,6 +30,7 @@ _VERBS: Final = {
     "status": "show whether a server does its work, or what its database says",
     "reset": "let statistics begin anew; the log stays",
     "privacy": "erase a user from the log, delete what is past its time, redact a text",
+    "keys": "make, list, rotate and revoke keys; put users into teams",
     "db": "bring the ledger's database to the present schema",
     "bundle": "show or verify a bundle",
     "registry": "list, show, validate and import model cards",

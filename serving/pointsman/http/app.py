@@ -11,18 +11,20 @@ import pointsman
 from pointsman.http.budgets import budgets_api
 from pointsman.http.decisions import decisions_api
 from pointsman.http.errors import Boundary, install_error_replies
+from pointsman.http.guard import Gate, Guard, open_gate
 from pointsman.http.health import health_api
+from pointsman.http.keys import keys_api
 from pointsman.http.metrics import Metered, Metrics
 from pointsman.http.models import models_api
 from pointsman.http.predictions import predictions_api
 from pointsman.http.schema import install_schema
-from pointsman.http.upkeep import Post, upkeep
+from pointsman.http.upkeep import Post, refreshing, upkeep
 from pointsman.http.webhook import Sender
 from pointsman.router import Router
 
 if TYPE_CHECKING:
     from pointsman.gateway import Executor
-    from pointsman.store import EventLog
+    from pointsman.store import EventLog, StoredKeys
 
 _DESCRIPTION: Final = """\
 Predicts how hard a task is and how well each model would do it, and picks the cheapest that is good enough.
@@ -39,6 +41,8 @@ def create_app(
     alerts: Sender | None = None,
     executor: "Executor | None" = None,
     log: "EventLog | None" = None,
+    gate: Gate | None = None,
+    keys: "StoredKeys | None" = None,
 ) -> FastAPI:
     """Return the server of one router; `clock` gives seconds and times the requests.
 
@@ -48,6 +52,9 @@ def create_app(
 
     With a `log` there are the routes of statistics; its lines expire while the application runs, which closes it in the
     end.
+
+    `gate` says who may ask what, and what a request may be; None: anyone, within the default limits. With `keys` there
+    are routes that manage them; the gate's ring is refreshed while the application runs, which closes them in the end.
 
     Metrics are the application's own: of several worker processes each counts what it answered itself.
     """
@@ -66,19 +73,22 @@ def create_app(
         from pointsman.http.statistics import statistics_api
 
         apis.append(statistics_api(log, router.treasury))
+    if keys is not None:
+        apis.append(keys_api(keys))
     if executor is not None:
         from pointsman.http.chats import Chats
         from pointsman.http.executions import executions_api
 
         apis.append(executions_api(executor, metrics))
         app.add_middleware(Chats, executor=executor, metrics=metrics)
+    gate = open_gate() if gate is None else gate
     for api in apis:
         app.include_router(api)
-    app.router.lifespan_context = lambda _: _alive(router, metrics, alerts, executor, log)
-    install_schema(
-        app, has_budgets=router.treasury is not None, has_log=log is not None, has_gateway=executor is not None
-    )
+    app.router.lifespan_context = lambda _: _alive(router, metrics, alerts, executor, log, gate, keys)
+    present = {"budgets": router.treasury, "log": log, "gateway": executor, "keys": keys}
+    install_schema(app, {subject for subject, part in present.items() if part is not None})
     install_error_replies(app, metrics)
+    app.add_middleware(Guard, gate=gate, refused=metrics.refused)
     app.add_middleware(Boundary)
     app.add_middleware(Metered, metrics=metrics, clock=clock)
     return app
@@ -86,13 +96,21 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _alive(
-    router: Router, metrics: Metrics, alerts: Sender | None, executor: "Executor | None", log: "EventLog | None"
+    router: Router,
+    metrics: Metrics,
+    alerts: Sender | None,
+    executor: "Executor | None",
+    log: "EventLog | None",
+    gate: Gate,
+    keys: "StoredKeys | None",
 ) -> AsyncIterator[None]:
-    """Keep what runs beside the requests going while the application runs; the treasury is closed last."""
+    """Keep what runs beside the requests going while the application runs; what is opened first is closed last."""
     async with contextlib.AsyncExitStack() as stack:
         if router.treasury is not None:
             post = None if alerts is None else Post(alerts)
             await stack.enter_async_context(upkeep(router.treasury, metrics, post))
+        if gate.ring is not None:
+            await stack.enter_async_context(refreshing(gate.ring, keys))
         if log is not None:
             from pointsman.http.log_upkeep import log_upkeep
 

@@ -13,17 +13,23 @@ from pointsman.errors import InvalidInput, InvalidTask
 
 MAX_BODY_BYTES: Final = 32 << 20
 MAX_TASKS: Final = 10_000
+BODY: Final = "body"
+"""Where the scope's state has the body, once it was read."""
 
-_MAX_INLINE_BYTES: Final = 64 << 10
+MAX_INLINE_BYTES: Final = 64 << 10
 """A larger body is worked on in a thread: decoding it takes longer than handing it over."""
-
-_TOO_LARGE: Final = f"The body is larger than {MAX_BODY_BYTES >> 20} MB; send fewer tasks in each request."
 
 
 class BodyTooLarge(InvalidInput):
-    """The body has more than `MAX_BODY_BYTES`."""
+    """The body has more bytes than may be."""
 
     code = "body_too_large"
+
+
+class BodyTimeout(InvalidInput):
+    """The body took too long to come."""
+
+    code = "body_timeout"
 
 
 class InvalidJson(InvalidInput):
@@ -32,25 +38,33 @@ class InvalidJson(InvalidInput):
     code = "invalid_json"
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the whole body, refusing it as soon as it is known to be too large.
+async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Return the whole body, refusing it as soon as it is known to be too large; one that the guard read is at hand.
 
     Raises:
-        BodyTooLarge: it states, or turns out to have, more than `MAX_BODY_BYTES`.
+        BodyTooLarge: it states, or turns out to have, more than `max_bytes`.
         InvalidJson: it broke off.
     """
+    known: bytes | None = request.scope.get("state", {}).get(BODY)
+    if known is not None:
+        return known
     stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > MAX_BODY_BYTES:
-        raise BodyTooLarge(_TOO_LARGE)
+    if stated.isdecimal() and int(stated) > max_bytes:
+        raise _too_large(max_bytes)
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise BodyTooLarge(_TOO_LARGE)
+            if len(body) > max_bytes:
+                raise _too_large(max_bytes)
     except ClientDisconnect:
         raise InvalidJson(f"The body broke off after byte {len(body)}; expected JSON.") from None
     return bytes(body)
+
+
+def _too_large(max_bytes: int) -> BodyTooLarge:
+    size = f"{max_bytes >> 20} MB" if max_bytes >= 1 << 20 else f"{max_bytes:,} bytes"
+    return BodyTooLarge(f"The body is larger than {size}; send fewer tasks in each request.")
 
 
 def decode(body: bytes) -> object:
@@ -96,7 +110,7 @@ def task_list(fields: dict[str, Any]) -> list[object]:
 async def reply(request: Request, work: Callable[[bytes], bytes], *, is_long: bool = False) -> Response:
     """Return the JSON that `work` makes of the body; long work runs in a thread, so that nobody waits for it."""
     body = await read_body(request)
-    is_long = is_long or len(body) > _MAX_INLINE_BYTES
+    is_long = is_long or len(body) > MAX_INLINE_BYTES
     return json_response(await to_thread.run_sync(work, body) if is_long else work(body))
 
 

@@ -22,11 +22,18 @@ from pointsman.errors import (
     UpstreamError,
     http_status,
 )
-from pointsman.http.bodies import BodyTooLarge, InvalidJson, json_response
+from pointsman.http.bodies import BodyTimeout, BodyTooLarge, InvalidJson, json_response
+from pointsman.http.credentials import InvalidHeaders, UnsupportedEncoding
 from pointsman.http.metrics import Metrics
 
 _LOG: Final = logging.getLogger("pointsman.http")
-_STATUS: Final[Mapping[type[PointsmanError], int]] = {InvalidJson: 400, BodyTooLarge: 413}
+_STATUS: Final[Mapping[type[PointsmanError], int]] = {
+    InvalidJson: 400,
+    InvalidHeaders: 400,
+    BodyTimeout: 408,
+    BodyTooLarge: 413,
+    UnsupportedEncoding: 415,
+}
 
 
 class BudgetDetails(msgspec.Struct, frozen=True):
@@ -90,12 +97,12 @@ def install_error_replies(app: FastAPI, metrics: Metrics) -> None:
 
 
 def status_of(error: PointsmanError) -> int:
-    """Return the HTTP status of an error; what can't even be read has one of its own."""
+    """Return the HTTP status of an error, also of those that only a server has."""
     return _STATUS.get(type(error)) or http_status(error)
 
 
 def waiting_headers(error: PointsmanError) -> dict[str, str] | None:
-    """Return when to try again, where that is known."""
+    """Return the headers that say when to try again, where an error knows."""
     if isinstance(error, LedgerUnavailable | RateLimited | Overloaded):
         return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, UpstreamError) and error.retry_after_s is not None:

@@ -44,6 +44,12 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     },
     "ExportRequest": {"a week as a table": {"format": "csv", "since": "7d"}},
     "ResetRequest": {"a new fleet": {"reason": "a new fleet"}},
+    "KeyRequest": {
+        "a person's": {"user": "ann", "name": "laptop", "requests_per_minute": 60},
+        "a dashboard's": {"role": "read-only", "name": "dashboard", "expires_days": 90},
+    },
+    "RotationRequest": {"an hour to change over": {"overlap_s": 3600}},
+    "UserRequest": {"a team": {"user": "ann", "team": "search", "role": "member"}},
     "PredictRequest": {
         "two texts": {
             "tasks": [
@@ -58,8 +64,10 @@ _REFUSALS: Final = {
     400: "The body isn't JSON (`invalid_json`).",
     402: "Models could do the task, but none within its budget (`budget_too_small`), or within a limit "
     "(`budget_exceeded`, `frozen_scope`).",
+    401: "No key, or one that doesn't count (`unauthenticated`).",
     403: "The key's role doesn't reach that far (`forbidden`).",
-    404: "A model that the bundle doesn't know (`unknown_model`), or a decision that held no money (`unknown_hold`).",
+    404: "A model that the bundle doesn't know (`unknown_model`), a decision that held no money "
+    "(`unknown_hold`), or a key that the tenant doesn't have (`unknown_key`).",
     409: "The decision was settled with another bill, or voided (`hold_conflict`).",
     413: "The body is too large (`body_too_large`).",
     422: "The request can't be used (`invalid_task`, `invalid_input`, `invalid_budget`, `invalid_bill`), or no model "

@@ -1,15 +1,19 @@
 """The OpenAPI components, made from the structs that the server itself reads and writes."""
 
 import inspect
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI
 
+from pointsman.access import ACCESS_ROLES, IssuedKey
+from pointsman.access.records import MAX_DAYS
 from pointsman.http.bodies import MAX_TASKS
 from pointsman.http.budgets import BudgetList, ForecastList
 from pointsman.http.errors import ErrorReply
 from pointsman.http.health import Liveness, Readiness
+from pointsman.http.keys import KeyList, UserList
 from pointsman.http.models import ModelList
 from pointsman.http.predictions import PredictReply
 from pointsman.outcomes import Outcome
@@ -23,26 +27,27 @@ Schema = dict[str, Any]
 
 _PREFIX: Final = "#/components/schemas/"
 _STRUCTS: Final = (*(Task, Decision, PredictItem, PredictReply, ModelList, Liveness, Readiness, ErrorReply),)
+_KEY_STRUCTS: Final = (KeyList, IssuedKey, UserList)
 _BUDGET_STRUCTS: Final = (BudgetList, ForecastList, Outcome, Settlement)
 
 
-def install_schema(app: FastAPI, *, has_budgets: bool, has_log: bool = False, has_gateway: bool = False) -> None:
+def install_schema(app: FastAPI, subjects: Collection[str]) -> None:
     """Give the application's OpenAPI document its components."""
     generate = app.openapi
 
     def openapi() -> Schema:
         schema = generate()
-        found = components(has_budgets=has_budgets, has_log=has_log, has_gateway=has_gateway)
-        schema["components"] = {"schemas": found}
+        schema["components"] = {"schemas": components(subjects)}
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def components(*, has_budgets: bool, has_log: bool = False, has_gateway: bool = False) -> dict[str, Schema]:
-    """Return every component by name: those of budgets, the log and the gateway where there are such."""
-    structs = [*_STRUCTS, *(_BUDGET_STRUCTS if has_budgets else ()), *(_log_structs() if has_log else ())]
-    if has_gateway:
+def components(subjects: Collection[str]) -> dict[str, Schema]:
+    """Return every component by name; those of "budgets", "log", "keys" and "gateway" where these are `subjects`."""
+    structs = [*_STRUCTS, *(_BUDGET_STRUCTS if "budgets" in subjects else ())]
+    structs += [*(_KEY_STRUCTS if "keys" in subjects else ()), *(_log_structs() if "log" in subjects else ())]
+    if "gateway" in subjects:
         from pointsman.gateway.tasks import Executed
 
         structs.append(Executed)
@@ -51,14 +56,14 @@ def components(*, has_budgets: bool, has_log: bool = False, has_gateway: bool = 
         schema["description"] = inspect.cleandoc(schema["description"])
     _describe_requests(schemas)
     _add_dollars(schemas)
-    if has_budgets:
+    if "budgets" in subjects:
         _describe_budgets(schemas)
-    if has_gateway:
+    if "gateway" in subjects:
         _describe_work(schemas)
-    if has_log:
-        schemas["ResetRequest"] = _strict({"reason": {"type": "string"}})
-        moments = {name: {"type": "string"} for name in ("since", "until")}
-        schemas["ExportRequest"] = _strict({"format": {"enum": ["json", "csv"]}, **moments})
+    if "log" in subjects:
+        _describe_log(schemas)
+    if "keys" in subjects:
+        _describe_keys(schemas)
     return schemas
 
 
@@ -110,6 +115,12 @@ def _describe_budgets(schemas: dict[str, Schema]) -> None:
     schemas["Outcome"]["additionalProperties"] = False
 
 
+def _describe_log(schemas: dict[str, Schema]) -> None:
+    schemas["ResetRequest"] = _strict({"reason": {"type": "string"}})
+    moments = {name: {"type": "string"} for name in ("since", "until")}
+    schemas["ExportRequest"] = _strict({"format": {"enum": ["json", "csv"]}, **moments})
+
+
 def _describe_work(schemas: dict[str, Schema]) -> None:
     task, words = schemas["Task"], {"type": "string"}
     run: Schema = {"system": words, "model": {"type": "string", "default": "auto"}, "can_wait": {"type": "boolean"}}
@@ -122,6 +133,19 @@ def _describe_work(schemas: dict[str, Schema]) -> None:
         "properties": {"results": {"type": "array", "items": results}},
         "required": ["results"],
     }
+
+
+def _describe_keys(schemas: dict[str, Schema]) -> None:
+    words, count = {"type": "string"}, {"type": "integer", "minimum": 1}
+    role = {"enum": list(ACCESS_ROLES)}
+    payers = {"user": words, "team": words, "role": role}
+    rates = {"requests_per_minute": count, "tokens_per_minute": count}
+    days = {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_DAYS}
+    key = {**payers, "name": words, "expires_days": days, **rates}
+    overlap = {"overlap_s": {"type": "number", "minimum": 0}}
+    for name, properties in (("KeyRequest", key), ("RotationRequest", overlap), ("UserRequest", payers)):
+        schemas[name] = {"type": "object", "properties": properties, "additionalProperties": False}
+    schemas["UserRequest"]["required"] = ["user"]
 
 
 def _request(entry: str, **fields: Schema) -> Schema:

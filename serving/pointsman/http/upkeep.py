@@ -1,4 +1,4 @@
-"""What runs beside the requests of a server that keeps budgets: holds expire, alerts are told."""
+"""What runs beside the requests of a server: holds expire, alerts are told, keys are read again."""
 
 import asyncio
 import contextlib
@@ -6,15 +6,22 @@ import logging
 import queue
 import threading
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from pointsman.access import KeyRing
+from pointsman.access.ring import REFRESH_S
 from pointsman.budget.alerts import Alert
+from pointsman.errors import LedgerUnavailable
 from pointsman.http.metrics import Metrics
 from pointsman.http.webhook import Sender
 from pointsman.treasury import Treasury, Watch
 
+if TYPE_CHECKING:
+    from pointsman.store import StoredKeys
+
 TICK_S: Final = 1.0
 _LOG: Final = logging.getLogger("pointsman.budget")
+_ACCESS_LOG: Final = logging.getLogger("pointsman.access")
 
 
 class Post:
@@ -56,3 +63,31 @@ async def upkeep(treasury: Treasury, metrics: Metrics, post: Post | None) -> Asy
         with contextlib.suppress(asyncio.CancelledError):
             await task
         await asyncio.to_thread(treasury.close)
+
+
+@contextlib.asynccontextmanager
+async def refreshing(ring: KeyRing, keys: "StoredKeys | None") -> AsyncIterator[None]:
+    """Keep the ring up to date while the block runs, and close the stored keys afterwards."""
+
+    async def repeating() -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            await asyncio.to_thread(_refresh, ring)
+
+    await asyncio.to_thread(_refresh, ring)
+    task = asyncio.create_task(repeating())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        if keys is not None:
+            await asyncio.to_thread(keys.close)
+
+
+def _refresh(ring: KeyRing) -> None:
+    try:
+        ring.refresh()
+    except LedgerUnavailable as error:
+        _ACCESS_LOG.error("the keys can't be read: %s", error.message)

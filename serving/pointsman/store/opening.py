@@ -1,17 +1,21 @@
-"""Opens the ledger of a database URL."""
+"""Opens the ledger, and the keys, of a database URL."""
 
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from pointsman.access.tokens import RandomBytes
 from pointsman.budget.books import microseconds
 from pointsman.budget.windows import utc
 from pointsman.errors import LedgerUnavailable
 from pointsman.store import schema
 from pointsman.store.answers import StoredAnswers
 from pointsman.store.database import Database, database
+from pointsman.store.keys import StoredKeys
 from pointsman.store.ledger import Clock, StoreLedger
+from pointsman.store.secrets import key_secret
 from pointsman.store.writer import BY_DEFAULT, Writer, Writing
 
 TIMEOUT_S: Final = 5.0
@@ -49,6 +53,27 @@ def open_answers(url: str, *, encoder: str = "") -> StoredAnswers:
         InvalidInput, LedgerUnavailable, MissingExtra: as `open_ledger`.
     """
     return StoredAnswers(open_database(url), encoder)
+
+
+def open_keys(
+    url: str,
+    secret: str | None = None,
+    *,
+    clock: Clock = utc_now,
+    random_bytes: RandomBytes = secrets.token_bytes,
+) -> StoredKeys:
+    """Return the keys and users in the database at the URL; `secret` is the setting, None where there is none.
+
+    Raises:
+        InvalidInput, LedgerUnavailable, MissingExtra: as `open_ledger`.
+        InvalidConfig: as `key_secret`.
+    """
+    found = open_database(url)
+    try:
+        return StoredKeys(found, key_secret(found, secret), clock=clock, random_bytes=random_bytes)
+    except BaseException:
+        found.dispose()
+        raise
 
 
 def open_database(url: str) -> Database:

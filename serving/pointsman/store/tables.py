@@ -243,4 +243,50 @@ CACHE_COUNTS: Final = Table(
     CheckConstraint("lookups >= 0 AND tokens_saved >= 0 AND saved_nanousd >= 0", name="cache_counts_amount"),
 )
 
-APPEND_ONLY: Final = ("ledger_entries", "ledger_events", "limit_changes")
+KEYS: Final = Table(
+    "keys",
+    METADATA,
+    Column("key_id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("owner", Text),
+    Column("team", Text),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("requests_per_minute", BigInteger),
+    Column("tokens_per_minute", BigInteger),
+    Column("digest", LargeBinary, nullable=False),
+    Column("previous", LargeBinary),
+    Column("previous_until_us", BigInteger),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("revoked_us", BigInteger),
+    Column("last_used", Text),
+    CheckConstraint("role IN ('admin', 'member', 'read-only')", name="keys_role"),
+)
+Index("keys_tenant", KEYS.c.tenant)
+
+USERS: Final = Table(
+    "users",
+    METADATA,
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("team", Text),
+    Column("role", Text, nullable=False),
+    PrimaryKeyConstraint("tenant", "name"),
+    CheckConstraint("role IN ('admin', 'member', 'read-only')", name="users_role"),
+)
+
+ACCESS_CHANGES: Final = Table(
+    "access_changes",
+    METADATA,
+    Column("number", _SERIAL, primary_key=True, autoincrement=True),
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+APPEND_ONLY: Final = ("ledger_entries", "ledger_events", "limit_changes", "access_changes")

@@ -25,7 +25,7 @@ TOO_LARGE = {
         (b'{"text": x}', "The body isn't JSON: invalid character (byte 9)."),
         (b'{"text": "x"} y', "The body isn't JSON: trailing characters (byte 15)."),
         (b'{"text": "\xff"}', "The body isn't UTF-8: invalid start byte in a text; expected JSON in UTF-8."),
-        (b"[" * 1_000_000, "The body is nested too deep; expected the JSON of a request."),
+        (b"[" * 1_000_000, "The body is nested more than 64 deep; expected the JSON of a request."),
         (
             b'{"budget": NaN}',
             "The body has NaN or Infinity at byte 11, which isn't JSON; expected a finite number, or null.",

@@ -1,0 +1,70 @@
+"""A bounded queue: so many requests run at once, so many wait, and one more is refused at once."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pointsman.errors import Overloaded
+
+
+class Queue:
+    """Lets `max_running` requests run, in the order in which they came, while at most `max_waiting` wait."""
+
+    def __init__(self, max_running: int, max_waiting: int) -> None:
+        self._max_running = max_running
+        self._places = max_running + max_waiting
+        self._inside = 0
+        self._running = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def inside(self) -> int:
+        """How many run or wait."""
+        return self._inside
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Keep a place, running or waiting, while the block runs.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        if self._inside >= self._places:
+            raise Overloaded(f"{self._inside:,} requests run or wait, which is all that may. Try again in a second.")
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+    def try_turn(self) -> bool:
+        """Take a turn where one is free."""
+        if self._waiting or self._running >= self._max_running:
+            return False
+        self._running += 1
+        return True
+
+    async def turn(self) -> None:
+        """Wait for a turn; whoever is cancelled has none."""
+        if self.try_turn():
+            return
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            if not waiting.cancelled():
+                self.give_back()
+            elif waiting in self._waiting:  # else whoever ended a turn has passed it over
+                self._waiting.remove(waiting)
+            raise
+
+    def give_back(self) -> None:
+        """End a turn, and hand it to whoever waits longest."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                return
+        self._running -= 1
