@@ -49,8 +49,8 @@ def read_models(
         if model_id == AUTO or not model_id or len(model_id.split()) != 1 or model_id != model_id.strip():
             remarks.mistake(
                 path,
-                f"the model's name is {model_id!r:.80}; expected a text without spaces other than {AUTO}, which is what "
-                "callers write to have a model chosen.",
+                f"the model's name is {model_id!r:.80}; expected a text without spaces other than {AUTO}, which is "
+                "what callers write to have a model chosen.",
             )
             continue
         fields = dict(mapping_at(value, path, remarks, "fields"))

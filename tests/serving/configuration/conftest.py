@@ -21,8 +21,6 @@ PROVIDERS = 'providers: {openai: {api_key: "${OPENAI_API_KEY}"}}\n'
 SECRET = "sk-very-secret"
 ENVIRON = {"OPENAI_API_KEY": SECRET}
 
-Said = Callable[..., tuple[list[str], list[str]]]
-
 
 @pytest.fixture
 def found(tmp_path: Path) -> Callable[..., Findings]:
