@@ -151,7 +151,7 @@ def gateway(folder: Path, upstream: Server, profile: str) -> Iterator[Server]:
     config = folder / f"{profile}.json"
     config.write_text(json.dumps({
         "providers": {"openai": {"base_url": f"http://127.0.0.1:{upstream.port}/v1", "api_key": "sk-test"}},
-        "models": {CHEAP: {"provider": "openai"}, BASELINE: {"provider": "openai", "upstream_name": "gpt-4o-2024-08-06"}},
+        "models": {CHEAP: {"provider": "openai"}, BASELINE: {"provider": "openai"}},
         "routing": {"profile": profile, "baseline": BASELINE},
         "budgets": {"daily_usd": 100_000},
         "keys": {"required": True},
