@@ -12,9 +12,7 @@ import httpx
 import uvicorn
 
 from pointsman.configuration import Configuration, read_configuration
-from pointsman.gateway import Executor
-from pointsman.gateway.opening import opened_parts, opened_router, opened_treasury
-from pointsman.http import create_app
+from pointsman.http.opening import opened_app
 
 PATIENCE_S = 20.0
 FAMILIES = {"openai": ("gpt-4o-mini", "gpt-4o"), "anthropic": ("claude-haiku", "claude-sonnet")}
@@ -57,10 +55,9 @@ class Gateway:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
-        self.treasury = opened_treasury(configuration)
-        self.router = opened_router(configuration, self.treasury)
-        self.executor = Executor(opened_parts(configuration, self.router))
-        self.app = create_app(self.router, executor=self.executor)
+        opened = opened_app(configuration)
+        self.app, self.router, self.executor = opened.app, opened.router, opened.executor
+        self.treasury = self.executor.parts.treasury
         listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="warning", timeout_graceful_shutdown=5))

@@ -7,6 +7,7 @@ import random
 import socket
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -62,13 +63,11 @@ def run(args: argparse.Namespace) -> int:
     listener = _bound(server.host, server.port)
     port = listener.getsockname()[1]
     if server.workers == 1:
-        app = site.app()
         listener.listen(_BACKLOG)
         _announce(site, server.host, port)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(site.app, log_level="warning")).run(sockets=[listener])
         return 0
-    if site.router.treasury is not None:
-        site.router.treasury.close()  # each worker opens its own
+    site.close()  # each worker opens its own
     listener.close()  # the workers' supervisor binds the port itself
     _announce(site, server.host, port)
     _export_settings(args)
@@ -85,28 +84,16 @@ def app_from_environment() -> "FastAPI":
     given = {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}
     words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     args = parser.parse_args(words)
-    return _site(args, _configuration(args)).app()
+    return _site(args, _configuration(args)).app
 
 
 class Site(NamedTuple):
     """What is served."""
 
+    app: "FastAPI"
     router: "Router"
-    alerts: "Sender | None"
-    configuration: "Configuration | None"
-
-    def app(self) -> "FastAPI":
-        """Return the application."""
-        from pointsman.http import create_app
-
-        if self.configuration is None:
-            return create_app(self.router, alerts=self.alerts)
-        from pointsman.gateway import Executor
-        from pointsman.gateway.opening import opened_parts
-
-        return create_app(
-            self.router, alerts=self.alerts, executor=Executor(opened_parts(self.configuration, self.router))
-        )
+    close: Callable[[], None]
+    is_gateway: bool
 
 
 def _configuration(args: argparse.Namespace) -> "Configuration | None":
@@ -130,22 +117,23 @@ def _server(args: argparse.Namespace, configuration: "Configuration | None") -> 
 
 
 def _site(args: argparse.Namespace, configuration: "Configuration | None") -> Site:
-    if configuration is None:
-        if args.alert_webhook is not None and args.budgets is None and args.database_url is None:
-            raise InvalidInput(
-                "--alert-webhook tells of budgets, and none are kept; add --budgets.", field="alert_webhook"
-            )
-        router = load_router(args)
-        return Site(router, _alerts(args.alert_webhook, args.tenant), None)
-    from pointsman.gateway.opening import opened_router, opened_treasury
+    if configuration is not None:
+        from pointsman.http.opening import opened_app
 
-    alerts = _alerts(args.alert_webhook or configuration.alert_webhook, configuration.tenant)
-    treasury = opened_treasury(configuration)
-    try:
-        return Site(opened_router(configuration, treasury), alerts, configuration)
-    except BaseException:
-        treasury.close()
-        raise
+        alerts = _alerts(args.alert_webhook or configuration.alert_webhook, configuration.tenant)
+        opened = opened_app(configuration, alerts=alerts)
+        return Site(opened.app, opened.router, opened.close, True)
+    if args.alert_webhook is not None and args.budgets is None and args.database_url is None:
+        raise InvalidInput("--alert-webhook tells of budgets, and none are kept; add --budgets.", field="alert_webhook")
+    from pointsman.http import create_app
+
+    router = load_router(args)
+    app = create_app(router, alerts=_alerts(args.alert_webhook, args.tenant))
+    return Site(app, router, router.treasury.close if router.treasury is not None else _nothing, False)
+
+
+def _nothing() -> None:
+    """Close nothing, where nothing was opened."""
 
 
 def _alerts(url: str | None, tenant: str) -> "Sender | None":
@@ -164,7 +152,7 @@ def _alerts(url: str | None, tenant: str) -> "Sender | None":
 def _announce(site: Site, host: str, port: int) -> None:
     where, fleet, digest = _url(host, port), site.router.fleet.name, site.router.bundle.digest
     words = f"Pointsman serves the fleet {fleet} with bundle {digest} at {where}. API docs: {where}/docs\n"
-    if site.configuration is not None:
+    if site.is_gateway:
         words += f'OpenAI clients: base_url="{where}/v1", model="auto". Anthropic clients: base_url="{where}".\n'
     sys.stdout.write(words)
     sys.stdout.flush()

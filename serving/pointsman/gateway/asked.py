@@ -34,13 +34,17 @@ NO_WISHES: Final = Wishes()
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One request: `body_bytes` is the size of the body as it came, `kind` what it is in the log."""
+    """One request: `body_bytes` is the size of the body as it came, `kind` what it is in the log.
+
+    Of the `headers` only versions and beta features of the caller's protocol are sent on.
+    """
 
     chat: Chat
     body_bytes: int
     who: Principal = ANONYMOUS
     wishes: Wishes = NO_WISHES
     kind: str = "chat"
+    headers: Mapping[str, str] = _NO_TAGS
 
     @property
     def pinned(self) -> str | None:

@@ -2,14 +2,14 @@
 
 import msgspec
 
-from pointsman.chat import Protocol, Reply, read_reply, wire_body
+from pointsman.chat import Chat, Edit, Protocol, Reply, caches_for_an_hour, input_bound, read_reply, wire_body
 from pointsman.errors import UpstreamError
 from pointsman.events import Attempt, Purpose
-from pointsman.gateway.asked import Asked
 from pointsman.gateway.course import Course
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan
 from pointsman.gateway.till import Held, Till
+from pointsman.types import Call
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -19,6 +19,7 @@ class Tried(msgspec.Struct, frozen=True):
     body: bytes
     protocol: Protocol
     reply: Reply
+    cost_nanousd: int
 
 
 class Attempting:
@@ -27,36 +28,93 @@ class Attempting:
     def __init__(self, parts: Parts, course: Course, plan: Plan, till: Till) -> None:
         self.parts, self.course, self.plan, self.till = parts, course, plan, till
 
-    async def whole(self, model: str, asked: Asked, purpose: Purpose = "answer") -> Tried:
-        """Return the whole answer of a model.
+    @property
+    def chat(self) -> Chat:
+        """What the caller asks."""
+        return self.course.asked.chat
+
+    async def answer(self, model: str) -> Tried:
+        """Return the whole answer of a model to the caller's chat.
 
         Raises:
             LedgerError: its cost may not be held; nothing was sent.
             InvalidChat: the chat can't be said in the provider's protocol; nothing was sent.
             UpstreamError: it gave none; what it may have billed is posted.
         """
-        parts, card = self.parts, self.parts.card(model)
-        where, protocol = parts.where[model], parts.protocol(model)
-        held = await self.till.hold(card)
+        self.admit(model)
+        held = await self.held(model)
+        edit = self.plan.edit(self.parts.where[model].upstream_name, held.max_output_tokens)
+        return await self._sent(model, held, self.body(model, self.chat, edit, held), "answer")
+
+    async def again(self, model: str) -> Tried:
+        """Return another answer of a model to the caller's chat, to be compared. Raises as `answer`."""
+        held = await self.held(model)
+        edit = self.plan.edit(self.parts.where[model].upstream_name, held.max_output_tokens)
+        return await self._sent(model, held, self.body(model, self.chat, edit, held), "sample")
+
+    async def aside(self, model: str, chat: Chat, purpose: Purpose) -> Tried:
+        """Return a model's answer to another chat that this request needs, such as a judge's. Raises as `answer`."""
+        call = Call(
+            most_input_tokens=input_bound(chat, len(msgspec.json.encode(chat.body))),
+            max_output_tokens=chat.max_output_tokens,
+            caches_for_an_hour=caches_for_an_hour(chat),
+        )
+        self.admit(model)
+        held = await self.till.hold(self.parts.card(model), call)
+        edit = Edit(self.parts.where[model].upstream_name, held.max_output_tokens)
+        return await self._sent(model, held, self.body(model, chat, edit, held), purpose)
+
+    def admit(self, model: str) -> None:
+        """Refuse a model whose circuit is open, unless the caller named it.
+
+        Raises:
+            UpstreamError: the circuit is open; nothing was sent.
+        """
+        if self.course.asked.pinned is None and not self.parts.health.admits(model):
+            raise UpstreamError(f"{model} kept failing and isn't tried just now.", is_unbilled=True)
+
+    async def held(self, model: str) -> Held:
+        """Return the money for an attempt on this model.
+
+        Raises:
+            LedgerError: there is no room for it, or nobody can tell.
+        """
         try:
-            body = wire_body(asked.chat, protocol, self.plan.edit(where.upstream_name, held.max_output_tokens))
+            return await self.till.hold(self.parts.card(model))
         except BaseException:
+            self.parts.health.not_called(model)
+            raise
+
+    def body(self, model: str, chat: Chat, edit: Edit, held: Held) -> bytes:
+        """Return what is sent.
+
+        Raises:
+            InvalidChat: the chat can't be said in the provider's protocol; what was held is let go.
+        """
+        try:
+            return wire_body(chat, self.parts.protocol(model), edit)
+        except BaseException:
+            self.parts.health.not_called(model)
             self.till.release(held, was_sent=False)
             raise
+
+    async def _sent(self, model: str, held: Held, body: bytes, purpose: Purpose) -> Tried:
+        parts, protocol = self.parts, self.parts.protocol(model)
         started, status = parts.clock(), None
         try:
-            answer = await parts.upstreams.complete(where.provider, body)
+            answer = await parts.upstreams.complete(parts.where[model].provider, body, self.course.asked.headers)
             status = answer.status
             reply = read_reply(protocol, answer.body)
         except UpstreamError as error:
-            self.course.upstream_s += parts.clock() - started
             self.failed(model, held, error, purpose, status)
             raise
-        self.course.upstream_s += parts.clock() - started
+        finally:
+            self.course.upstream_s += parts.clock() - started
         parts.health.succeeded(model)
-        paid = self.till.pay(held, card, reply.usage, is_batch=asked.wishes.can_wait)
+        is_batch = self.course.asked.wishes.can_wait
+        paid = self.till.pay(held, parts.card(model), reply.usage, is_batch=is_batch)
         self.note(model, held, reply, paid, purpose, first_ms=answer.first_ms, total_ms=answer.total_ms)
-        return Tried(model, answer.body, protocol, reply)
+        return Tried(model, answer.body, protocol, reply, held.held_nanousd if paid is None else paid)
 
     def failed(
         self, model: str, held: Held, error: UpstreamError, purpose: Purpose = "answer", status: int | None = None

@@ -8,8 +8,10 @@ import msgspec
 from pointsman.chat import Reply
 from pointsman.events import Attempt, CacheUse, Event
 from pointsman.gateway.asked import Asked
+from pointsman.gateway.parts import Parts
+from pointsman.gateway.planning import Plan
 from pointsman.money import NANO
-from pointsman.registry import Fleet, TokenUsage
+from pointsman.registry import TokenUsage
 from pointsman.types import Decision
 
 _DIGITS: Final = 9
@@ -24,6 +26,7 @@ class Course:
     """
 
     asked: Asked
+    parts: Parts
     started: float
     at_us: int
     decision: Decision | None = None
@@ -37,6 +40,7 @@ class Course:
     baseline: str | None = None
     baseline_nanousd: int | None = None
     words: dict[str, str] = field(default_factory=dict)
+    text: str | None = None
     error: str | None = None
     status: int = 200
 
@@ -45,12 +49,39 @@ class Course:
         """What all attempts cost; those whose bill nobody knows count as held."""
         return sum(one.held_nanousd if one.cost_nanousd is None else one.cost_nanousd for one in self.attempts)
 
-    def ended_by(self, model: str, reply: Reply, fleet: Fleet) -> None:
-        """Note the answer that the caller gets, and what the baseline model would have cost for as many tokens."""
-        usage = reply.usage
-        self.model, self.reply, self.usage = model, reply, usage
-        self.baseline = fleet.baseline
+    @property
+    def is_cascade(self) -> bool:
+        """Whether answers are judged, and others asked for: not where the caller names the model."""
+        settings, asked = self.parts.cascade, self.asked
+        return settings.enabled and asked.pinned is None and (settings.streams or not asked.chat.is_stream)
+
+    def planned(self, plan: Plan) -> None:
+        """Note what is routed and sent."""
+        self.tokens_saved += plan.tokens_saved
+        self.words.update(plan.words)
+        if self.parts.privacy.text != "none":
+            self.text = plan.task.description
+
+    def ended_by(self, model: str, reply: Reply) -> None:
+        """Note the answer that the caller gets, and that its model has read the chat."""
+        self.model, self.reply, self.usage = model, reply, reply.usage
+        self._compare()
+        if reply.usage is not None and not self.tokens_saved:
+            tenant, tokens = self.asked.who.tenant, reply.usage.input_tokens
+            self.parts.conversations.remember(tenant, self.asked.chat, model, tokens)
+
+    def reused(self, model: str, reply: Reply) -> None:
+        """Note an answer that was given before."""
+        self.model, self.reply, self.usage = model, reply, reply.usage
+        self._compare()
+        if reply.usage is not None:
+            self.tokens_saved = reply.usage.input_tokens + reply.usage.output_tokens
+
+    def _compare(self) -> None:
+        """Note what the baseline model would have cost for as many tokens, without a cache of prompts."""
+        fleet, usage = self.parts.fleet, self.usage
         if fleet.baseline is not None and usage is not None:
+            self.baseline = fleet.baseline
             plain = TokenUsage(usage.input_tokens, usage.output_tokens)
             self.baseline_nanousd = fleet.card(fleet.baseline).price.bill_nanousd(plain)
 
@@ -107,6 +138,7 @@ class Course:
             overhead_ms=self.overhead_ms(now),
             status=self.status,
             error=self.error,
+            text=self.text,
         )
         return event if self.decision is None else msgspec.structs.replace(event, **_decided(self.decision))
 
@@ -132,6 +164,7 @@ def _decided(decision: Decision) -> dict[str, Any]:
         "strategy": decision.strategy,
         "profile": decision.profile,
         "quality": decision.quality,
+        "confidence": decision.confidence,
         "propensity": decision.propensity,
         "escalated_from": decision.escalated_from,
         "degradation": decision.degradation,

@@ -6,8 +6,10 @@ from pointsman.chat import translated_reply
 from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamError, http_status
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting, Tried
+from pointsman.gateway.cascading import Cascading
 from pointsman.gateway.course import Course
 from pointsman.gateway.health import is_callers_fault
+from pointsman.gateway.keeping import found, keep
 from pointsman.gateway.later import Later
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import planned
@@ -23,37 +25,56 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class Executor:
-    """Runs chats on the parts of a gateway. Use it from one event loop; `close` before that ends."""
+    """Runs chats on the parts of a gateway. Use it from one event loop, within `running`."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.later = Later()
 
     async def answer(self, asked: Asked) -> Answered:
-        """Return the answer of the chosen model, or of the first fallback that gives one.
+        """Return an answer: one that was given before, the chosen model's, or that of the first fallback to give one.
 
         Raises:
             InvalidInput, UnknownModel, NoEligibleModel: it can't be routed.
             BudgetExceeded, FrozenScope, LedgerUnavailable: it may not be paid.
             UpstreamError: no provider gave an answer.
         """
-        parts = self.parts
         course = self.begun(asked)
         try:
-            body = await self._body(course)
+            tried = await self.tried(course)
+            body = said(tried, asked)
         except PointsmanError as error:
             course.error, course.status = error.code, http_status(error)
             raise
         finally:
             self.ended(course)
-        return Answered(body, course.facts(parts.clock()), course)
+        return Answered(body, course.facts(self.parts.clock()), course)
 
     def begun(self, asked: Asked) -> Course:
         """Return the course of a request that comes in."""
-        return Course(asked, self.parts.clock(), self.parts.wall_us())
+        return Course(asked, self.parts, self.parts.clock(), self.parts.wall_us())
 
     def ended(self, course: Course) -> None:
         """Write a request into the log."""
+        if course.parts.log is not None:
+            course.parts.log.add(course.event(self.parts.clock()))
+
+    async def tried(self, course: Course) -> Tried:
+        """Return the answer to a request, in its provider's protocol. Raises as `answer`."""
+        if (known := found(course)) is not None:
+            return known
+        attempting = await self.decided(course)
+        try:
+            if course.is_cascade:
+                assert course.decision is not None
+                tried = await Cascading(attempting, course.decision, course.parts.router.trade_usd).answer()
+            else:
+                tried = await first_answer(attempting, course)
+        finally:
+            attempting.till.close()
+        course.ended_by(tried.model, tried.reply)
+        keep(course, tried)
+        return tried
 
     async def decided(self, course: Course) -> Attempting:
         """Decide and hold; return what makes the attempts.
@@ -61,31 +82,21 @@ class Executor:
         Raises:
             PointsmanError: it can't be routed, or may not be paid; nothing is held.
         """
-        parts, asked = self.parts, course.asked
+        parts, asked = course.parts, course.asked
         plan = planned(asked, parts)
-        course.tokens_saved += plan.tokens_saved
-        course.words.update(plan.words)
-        decision = await parts.router_of(asked.who.tenant).route_async(plan.task)
-        course.decision = decision
-        treasury = parts.router_of(asked.who.tenant).treasury
-        assert treasury is not None
-        return Attempting(parts, course, plan, Till(treasury, plan.task, decision, self.later))
-
-    async def _body(self, course: Course) -> bytes:
-        attempting = await self.decided(course)
-        try:
-            tried = await first_answer(attempting, course)
-        finally:
-            attempting.till.close()
-        course.ended_by(tried.model, tried.reply, self.parts.fleet)
-        if tried.protocol == course.asked.chat.protocol:
-            return tried.body
-        return translated_reply(tried.body, tried.protocol, course.asked.chat.protocol, tried.model)
+        course.planned(plan)
+        router = parts.router_of(asked.who.tenant)
+        assert router.treasury is not None
+        course.decision = await router.route_async(plan.task)
+        till = Till(router.treasury, plan.task, course.decision, self.later)
+        return Attempting(parts, course, plan, till)
 
 
-def falls_back(error: UpstreamError) -> bool:
-    """Return whether another model may take what this one refused: not where the request itself is wrong."""
-    return not is_callers_fault(error) or error.upstream_code == "context_length_exceeded"
+def said(tried: Tried, asked: Asked) -> bytes:
+    """Return the answer's body in the caller's protocol."""
+    if tried.protocol == asked.chat.protocol:
+        return tried.body
+    return translated_reply(tried.body, tried.protocol, asked.chat.protocol, tried.model)
 
 
 async def first_answer(attempting: Attempting, course: Course) -> Tried:
@@ -99,7 +110,7 @@ async def first_answer(attempting: Attempting, course: Course) -> Tried:
     failure: PointsmanError | None = None
     for model in (decision.model, *decision.fallbacks):
         try:
-            return await attempting.whole(model, course.asked)
+            return await attempting.answer(model)
         except UpstreamError as error:
             failure = error
             if not falls_back(error):
@@ -108,3 +119,8 @@ async def first_answer(attempting: Attempting, course: Course) -> Tried:
             failure = failure or error
     assert failure is not None
     raise failure
+
+
+def falls_back(error: UpstreamError) -> bool:
+    """Return whether another model may take what this one refused: not where the request itself is wrong."""
+    return not is_callers_fault(error) or error.upstream_code == "context_length_exceeded"

@@ -2,16 +2,22 @@
 
 import random
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pointsman.budget.rules import Rules
 from pointsman.configuration import Configuration
+from pointsman.conversation import HARNESSES
+from pointsman.conversation.affinity import Conversations
+from pointsman.gateway.answers import Answers
+from pointsman.gateway.embedding import LazyEmbedder
 from pointsman.gateway.health import Health
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.upstreams import Upstreams
 from pointsman.router import Router
+from pointsman.store import open_answers, open_log
 from pointsman.treasury import Treasury, open_treasury
+from pointsman.verification import ASSUMED_BELIEF
 
 _MARGIN_S: Final = 60.0
 """How much longer a hold is kept than the slowest provider may take."""
@@ -41,6 +47,7 @@ def opened_parts(configuration: Configuration, router: Router) -> Parts:
     """Return the parts that requests pass through; the connections to providers open with the event loop."""
     clock, retries, treasury = time.perf_counter, configuration.retries, router.treasury
     assert treasury is not None
+    embed = LazyEmbedder(router.bundle)
     return Parts(
         router=router,
         treasury=treasury,
@@ -48,6 +55,12 @@ def opened_parts(configuration: Configuration, router: Router) -> Parts:
         where=configuration.upstreams,
         upstreams=Upstreams(configuration.providers.values(), retries, clock=clock, rng=random.Random()),
         health=Health({card.id: card.availability for card in configuration.fleet.cards}, retries, clock=clock),
+        conversations=Conversations(time.monotonic),
+        boilerplate=HARNESSES,
+        embed=embed,
+        belief=ASSUMED_BELIEF,
+        answers=opened_answers(configuration, router, embed),
+        log=open_log(configuration.database_url, privacy=configuration.privacy),
         clock=clock,
         wall_us=wall_us,
         trimming=configuration.trimming,
@@ -66,3 +79,17 @@ def opened_router(configuration: Configuration, treasury: Treasury) -> Router:
         BundleError, InvalidInput: the bundle can't be used, or the policy isn't possible with it.
     """
     return Router.load(configuration.bundle, configuration.fleet, configuration.profile, configuration.policy, treasury)
+
+
+def opened_answers(configuration: Configuration, router: Router, embed: LazyEmbedder) -> Answers | None:
+    """Return the cache, seeded where the configuration names a file; None where answers aren't kept.
+
+    Raises:
+        InvalidFile: the seeds can't be used.
+    """
+    settings = configuration.cache
+    if not settings.enabled:
+        return None
+    stored = open_answers(configuration.database_url, encoder=router.bundle.digest)
+    answers = Answers(stored, settings, embed.one, clock=lambda: datetime.now(UTC))
+    return answers

@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pointsman.chat import Protocol
+from pointsman.conversation import Boilerplate
+from pointsman.conversation.affinity import Conversations
+from pointsman.gateway.answers import Answers
+from pointsman.gateway.embedding import Embed
 from pointsman.gateway.health import Health
 from pointsman.gateway.upstreams import Upstreams
 from pointsman.registry import Fleet, ModelCard
@@ -18,15 +22,18 @@ from pointsman.settings import (
     TrimmingSettings,
     Upstream,
 )
+from pointsman.store import EventLog
 from pointsman.treasury import Treasury
+from pointsman.verification import Belief
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What requests pass through.
 
-    `router` is of the default tenant; `where` says for each model of its fleet where it is called. `clock` gives
-    seconds for durations, `wall_us` microseconds since 1970.
+    `router` is of the default tenant; `where` says for each model of its fleet where it is called. `embed` makes
+    vectors of texts, `answers` is there where answers are kept, `log` where requests are. `clock` gives seconds for
+    durations, `wall_us` microseconds since 1970.
     """
 
     router: Router
@@ -35,6 +42,12 @@ class Parts:
     where: Mapping[str, Upstream]
     upstreams: Upstreams
     health: Health
+    conversations: Conversations
+    boilerplate: Boilerplate
+    embed: Embed
+    belief: Belief
+    answers: Answers | None
+    log: EventLog | None
     clock: Callable[[], float]
     wall_us: Callable[[], int]
     trimming: TrimmingSettings

@@ -3,9 +3,10 @@
 import asyncio
 from typing import Final
 
-from pointsman.chat import StreamReader, StreamWriter, wire_body
+from pointsman.chat import StreamReader, StreamWriter, whole_of_stream
 from pointsman.errors import PointsmanError, UpstreamError, http_status
-from pointsman.gateway.attempting import Attempting
+from pointsman.gateway.attempting import Attempting, Tried
+from pointsman.gateway.keeping import keep
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.till import Held
 
@@ -27,8 +28,10 @@ class Pump:
     async def run(self) -> bool:
         """Fill the pipe to its end; return whether the answer began, so that the request ends with it."""
         try:
-            held = await self.attempting.till.hold(self.parts.card(self.model))
-            body = self._body(held)
+            self.attempting.admit(self.model)
+            held = await self.attempting.held(self.model)
+            edit = self.attempting.plan.edit(self.parts.where[self.model].upstream_name, held.max_output_tokens)
+            body = self.attempting.body(self.model, self.attempting.chat, edit, held)
         except PointsmanError as error:
             await self.pipe.close(error)
             return False
@@ -45,18 +48,11 @@ class Pump:
         await self.pipe.close()
         return True
 
-    def _body(self, held: Held) -> bytes:
-        edit = self.attempting.plan.edit(self.parts.where[self.model].upstream_name, held.max_output_tokens)
-        try:
-            return wire_body(self.course.asked.chat, self.parts.protocol(self.model), edit)
-        except PointsmanError:
-            self.attempting.till.release(held, was_sent=False)
-            raise
-
     async def _flowed(self, body: bytes, started: float) -> UpstreamError | None:
         """Hand on what comes; return what cut it short."""
+        provider = self.parts.where[self.model].provider
         try:
-            async with self.parts.upstreams.stream(self.parts.where[self.model].provider, body) as chunks:
+            async with self.parts.upstreams.stream(provider, body, self.course.asked.headers) as chunks:
                 async for chunk in chunks:
                     piece = b"".join([self.writer.write(event) for event in self.reader.feed(chunk)])
                     if self.reader.error is not None:
@@ -72,15 +68,18 @@ class Pump:
 
     def _settle(self, held: Held, failure: UpstreamError | None, total_ms: float) -> None:
         """Post what the answer cost: its usage where the provider stated it, however the stream ended."""
-        card, reply = self.parts.card(self.model), self.reader.reply()
+        card, reply, protocol = self.parts.card(self.model), self.reader.reply(), self.parts.protocol(self.model)
         paid = self.attempting.till.pay(held, card, reply.usage)
         self.attempting.note(self.model, held, reply, paid, first_ms=self.first_ms, total_ms=total_ms, error=failure)
         if failure is None:
             self.parts.health.succeeded(self.model)
         elif failure.message != _HUNG_UP:
             self.parts.health.failed(self.model, failure)
-        self.course.ended_by(self.model, reply, self.parts.fleet)
-        if failure is not None:
+        self.course.ended_by(self.model, reply)
+        if failure is None:
+            tried = Tried(self.model, whole_of_stream(self.reader), protocol, reply, paid or held.held_nanousd)
+            keep(self.course, tried)
+        else:
             self.course.error, self.course.status = failure.code, http_status(failure)
 
     def _last(self, failure: UpstreamError | None) -> bytes:

@@ -30,6 +30,8 @@ async def running(executor: Executor) -> AsyncIterator[None]:
         if unfinished := await executor.later.drain(DRAIN_S):
             _LOG.error("%d streams or bills didn't end in %g s; their holds will be presumed", unfinished, DRAIN_S)
         await executor.parts.upstreams.close()
+        if executor.parts.answers is not None:
+            await asyncio.to_thread(executor.parts.answers.close)
 
 
 async def _refreshing(executor: Executor) -> None:

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from pointsman.chat import replayed
 from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamError, http_status
 from pointsman.gateway.asked import Asked
-from pointsman.gateway.attempting import Attempting
+from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.course import Course
 from pointsman.gateway.executor import Executor, falls_back
+from pointsman.gateway.keeping import found
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.pump import Pump
 
@@ -29,6 +31,10 @@ async def stream(executor: Executor, asked: Asked) -> Streamed:
     """
     course = executor.begun(asked)
     try:
+        if course.is_cascade:
+            return await _replayed(executor, course, await executor.tried(course))
+        if (known := found(course)) is not None:
+            return await _replayed(executor, course, known)
         attempting = await executor.decided(course)
         try:
             model, pipe, task = await _begun(executor, attempting, course)
@@ -41,6 +47,19 @@ async def stream(executor: Executor, asked: Asked) -> Streamed:
     is_abandonable = executor.parts.streams.on_disconnect == "abort"
     facts = {"model": model, "cache": course.cache, **course.known()}
     return Streamed(_pieces(pipe, task if is_abandonable else None), facts)
+
+
+async def _replayed(executor: Executor, course: Course, tried: Tried) -> Streamed:
+    """Return a whole answer as a stream."""
+    facts = course.facts(executor.parts.clock())
+    pieces = replayed(tried.body, tried.protocol, course.asked.chat, facts, created_s=course.at_us // 1_000_000)
+    executor.ended(course)
+
+    async def said() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    return Streamed(said(), facts)
 
 
 async def _begun(executor: Executor, attempting: Attempting, course: Course) -> tuple[str, Pipe, "asyncio.Task[None]"]:

@@ -12,7 +12,7 @@ from pointsman.gateway.later import Later
 from pointsman.registry import ModelCard, TokenUsage
 from pointsman.treasury import Ask, Choice, Treasury
 from pointsman.treasury.steps import awaited
-from pointsman.types import Decision, Task
+from pointsman.types import Call, Decision, Task
 
 _LOG: Final = logging.getLogger("pointsman.gateway")
 _POSTING_TRIES: Final = 5
@@ -40,17 +40,20 @@ class Till:
             decision.hold_id or "", decision.held_nanousd or 0, decision.max_output_tokens or 1
         )
 
-    async def hold(self, card: ModelCard) -> Held:
+    async def hold(self, card: ModelCard, call: Call | None = None) -> Held:
         """Return the money for an attempt on this model: what the decision held, or as much as this one can cost.
+
+        `call` is how it is called, where that is another than the task's own.
 
         Raises:
             LedgerError: there is no room for it, or nobody can tell.
         """
-        if card.id == self._decision.model and self._first is not None:
+        if call is None and card.id == self._decision.model and self._first is not None:
             first, self._first = self._first, None
             return first
         expected = next((one.cost_nanousd for one in self._decision.candidates if one.model == card.id), 0)
-        return await self._another(Choice(card, expected), self._task)
+        task = self._task if call is None else msgspec.structs.replace(self._task, call=call)
+        return await self._another(Choice(card, expected), task)
 
     async def _another(self, choice: Choice, task: Task) -> Held:
         decision = self._decision

@@ -13,6 +13,7 @@ from pointsman.chat import Protocol, error_body, read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway import Executor, stream
 from pointsman.gateway.asked import Asked
+from pointsman.gateway.upstreams.wire import PASSED_HEADERS
 from pointsman.http.bodies import decode, json_response, read_body
 from pointsman.http.errors import status_of, waiting_headers
 from pointsman.http.metrics import Metrics
@@ -91,7 +92,10 @@ async def asked_of(request: Request, protocol: Protocol) -> Asked:
     """
     body = await read_body(request)
     data = await to_thread.run_sync(decode, body) if len(body) > _LARGE_BYTES else decode(body)
-    return Asked(read_chat(protocol, data), len(body), principal_of(request), wishes_of(request.headers))
+    headers = request.headers
+    chat, wishes = read_chat(protocol, data), wishes_of(headers)
+    sent_on = {name: headers[name] for name in PASSED_HEADERS if name in headers}
+    return Asked(chat, len(body), principal_of(request), wishes, headers=sent_on)
 
 
 def principal_of(request: Request) -> Principal:

@@ -1,0 +1,49 @@
+"""A gateway's application from its configuration: everything opened, in the order in which it depends on each other."""
+
+from typing import NamedTuple
+
+from fastapi import FastAPI
+
+from pointsman.configuration import Configuration
+from pointsman.gateway import Executor
+from pointsman.gateway.opening import opened_parts, opened_router, opened_treasury
+from pointsman.http.app import create_app
+from pointsman.http.guard import open_gate
+from pointsman.http.webhook import Sender
+from pointsman.router import Router
+from pointsman.store import StoredKeys, open_keys
+
+
+class Opened(NamedTuple):
+    """An application and what it runs on; the application closes all of it when it ends."""
+
+    app: FastAPI
+    router: Router
+    executor: Executor
+    keys: StoredKeys
+
+    def close(self) -> None:
+        """Let go of everything, where the application never ran."""
+        parts = self.executor.parts
+        for one in (parts.log, parts.answers, self.keys, parts.treasury):
+            if one is not None:
+                one.close()
+
+
+def opened_app(configuration: Configuration, *, alerts: Sender | None = None) -> Opened:
+    """Return the application of a gateway.
+
+    Raises:
+        PointsmanError: bundle, policy, secret or database can't be used; nothing stays open.
+    """
+    treasury = opened_treasury(configuration)
+    try:
+        router = opened_router(configuration, treasury)
+        keys = open_keys(configuration.database_url, configuration.keys.secret)
+        gate = open_gate(keys, configuration.keys, configuration.limits, processes=configuration.server.workers)
+        executor = Executor(opened_parts(configuration, router))
+        app = create_app(router, alerts=alerts, executor=executor, log=executor.parts.log, gate=gate, keys=keys)
+    except BaseException:
+        treasury.close()
+        raise
+    return Opened(app, router, executor, keys)
