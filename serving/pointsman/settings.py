@@ -122,6 +122,11 @@ class KeySettings(msgspec.Struct, frozen=True):
     tokens_per_minute: int | None = None
     open_metrics: bool = False
 
+    def __repr__(self) -> str:
+        """Return the settings without the secret."""
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name != "secret"}
+        return f"KeySettings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
 
 class RequestLimits(msgspec.Struct, frozen=True):
     """What a request may be: the size and depth of its body, how many that call models run and wait at once.
