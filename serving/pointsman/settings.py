@@ -134,7 +134,8 @@ class KeySettings(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         """Return the settings without the secret."""
-        return f"KeySettings(required={self.required}, has_secret={self.secret is not None})"
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name != "secret"}
+        return f"KeySettings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 class RequestLimits(msgspec.Struct, frozen=True):

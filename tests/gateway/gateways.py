@@ -57,7 +57,7 @@ class Gateway:
         self.configuration = configuration
         opened = opened_app(configuration)
         self.app, self.router, self.executor = opened.app, opened.router, opened.executor
-        self.treasury = self.executor.parts.treasury
+        self.treasury = self.router.treasury
         listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="warning", timeout_graceful_shutdown=5))

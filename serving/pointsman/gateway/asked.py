@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from pointsman.access import ANONYMOUS, Principal
+from pointsman.access.roles import payers
 from pointsman.chat import Chat
 from pointsman.types import ANYTHING, Constraints
 
@@ -53,5 +54,9 @@ class Asked(msgspec.Struct, frozen=True):
 
     @property
     def tags(self) -> dict[str, str]:
-        """Who and what the request counts for: the key's payers replace what the caller says of them."""
-        return {**self.wishes.tags, **self.who.tags()}
+        """Who and what the request counts for.
+
+        Raises:
+            Forbidden: the caller names another payer than its key does.
+        """
+        return payers(self.who, self.wishes.tags)

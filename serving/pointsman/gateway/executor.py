@@ -85,7 +85,7 @@ class Executor:
         parts, asked = course.parts, course.asked
         plan = planned(asked, parts)
         course.planned(plan)
-        router = parts.router_of(asked.who.tenant)
+        router = parts.tenants.of(asked.who.tenant)
         assert router.treasury is not None
         course.decision = await router.route_async(plan.task)
         till = Till(router.treasury, plan.task, course.decision, self.later)

@@ -29,7 +29,7 @@ def trim_of(asked: Asked, parts: Parts) -> Trim | None:
     trim = None
     if input_estimate(asked.chat) > room:
         trim = trimmed(asked.chat, room, _estimate, parts.embed)
-    plan = parts.treasury.rules.plan(asked.tags.get("user"))
+    plan = parts.tenants.treasury_of(asked.who.tenant).rules.plan(asked.tags.get("user"))
     most = None if plan is None else plan.max_input_tokens
     if most is not None and input_bound(asked.chat, asked.body_bytes) > most:
         tighter = trimmed(asked.chat, most, _bound, parts.embed)

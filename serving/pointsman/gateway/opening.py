@@ -16,6 +16,7 @@ from pointsman.gateway.parts import Parts
 from pointsman.gateway.upstreams import Upstreams
 from pointsman.router import Router
 from pointsman.store import open_answers, open_log
+from pointsman.tenants import Tenants
 from pointsman.treasury import Treasury, open_treasury
 from pointsman.verification import ASSUMED_BELIEF
 
@@ -43,14 +44,12 @@ def wall_us() -> int:
     return time.time_ns() // 1000
 
 
-def opened_parts(configuration: Configuration, router: Router) -> Parts:
+def opened_parts(configuration: Configuration, tenants: Tenants) -> Parts:
     """Return the parts that requests pass through; the connections to providers open with the event loop."""
-    clock, retries, treasury = time.perf_counter, configuration.retries, router.treasury
-    assert treasury is not None
+    clock, retries, router = time.perf_counter, configuration.retries, tenants.router
     embed = LazyEmbedder(router.bundle)
     return Parts(
-        router=router,
-        treasury=treasury,
+        tenants=tenants,
         providers=configuration.providers,
         where=configuration.upstreams,
         upstreams=Upstreams(configuration.providers.values(), retries, clock=clock, rng=random.Random()),

@@ -37,13 +37,14 @@ async def running(executor: Executor) -> AsyncIterator[None]:
 async def _refreshing(executor: Executor) -> None:
     while True:
         await asyncio.to_thread(_refresh, executor)
-        executor.parts = executor.parts.with_availability()
+        parts = executor.parts
+        parts.tenants.note_availability({model: parts.health.availability(model) for model in parts.fleet.ids})
         await asyncio.sleep(REFRESH_S)
 
 
 def _refresh(executor: Executor) -> None:
     try:
-        for treasury in executor.parts.treasuries():
+        for treasury in executor.parts.tenants.treasuries():
             treasury.standing.refresh(treasury.clock())
     except LedgerUnavailable as error:
         _LOG.error("%s", error.message)

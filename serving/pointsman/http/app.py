@@ -21,6 +21,7 @@ from pointsman.http.schema import install_schema
 from pointsman.http.upkeep import Post, refreshing, upkeep
 from pointsman.http.webhook import Sender
 from pointsman.router import Router
+from pointsman.tenants import Tenants
 
 if TYPE_CHECKING:
     from pointsman.gateway import Executor
@@ -35,7 +36,7 @@ dollars beside it. `confidence` is the calibrated chance that the chosen model d
 
 
 def create_app(
-    router: Router,
+    router: Router | Tenants,
     *,
     clock: Callable[[], float] = time.perf_counter,
     alerts: Sender | None = None,
@@ -44,7 +45,7 @@ def create_app(
     gate: Gate | None = None,
     keys: "StoredKeys | None" = None,
 ) -> FastAPI:
-    """Return the server of one router; `clock` gives seconds and times the requests.
+    """Return the server of one router, or of one for each tenant; `clock` gives seconds and times the requests.
 
     A router with a treasury gets the routes of budgets; holds expire and alerts are told while the application runs,
     which closes the treasury in the end. `alerts` delivers them as a webhook too. An `executor` on the same router
@@ -66,9 +67,11 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     metrics = Metrics()
-    apis = [decisions_api(router, metrics), predictions_api(router), models_api(router), health_api(router, metrics)]
+    tenants = router if isinstance(router, Tenants) else Tenants(router)
+    router = tenants.router
+    apis = [decisions_api(tenants, metrics), predictions_api(router), models_api(router), health_api(router, metrics)]
     if router.treasury is not None:
-        apis.append(budgets_api(router, router.treasury, metrics))
+        apis.append(budgets_api(tenants, metrics))
     if log is not None:
         from pointsman.http.statistics import statistics_api
 

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pointsman.access import ANONYMOUS, Principal
 from pointsman.chat import Protocol, error_body, read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway import Executor, stream
@@ -17,6 +16,7 @@ from pointsman.gateway.upstreams.wire import PASSED_HEADERS
 from pointsman.http.bodies import decode, json_response, read_body
 from pointsman.http.errors import status_of, waiting_headers
 from pointsman.http.metrics import Metrics
+from pointsman.http.principals import principal_of
 from pointsman.http.wishes import PREFIX, wishes_of
 
 PATHS: Final[Mapping[str, Protocol]] = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic"}
@@ -96,12 +96,6 @@ async def asked_of(request: Request, protocol: Protocol) -> Asked:
     chat, wishes = read_chat(protocol, data), wishes_of(headers)
     sent_on = {name: headers[name] for name in PASSED_HEADERS if name in headers}
     return Asked(chat, len(body), principal_of(request), wishes, headers=sent_on)
-
-
-def principal_of(request: Request) -> Principal:
-    """Return who asks, as the guard found out."""
-    found: Principal = request.scope.get("state", {}).get("principal", ANONYMOUS)
-    return found
 
 
 def headers_of(facts: Mapping[str, str]) -> dict[str, str]:

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request, Response
 from pointsman.gateway import Executor
 from pointsman.gateway.tasks import Executed, Result, Work, execute, execute_many
 from pointsman.http.bodies import decode, json_response, read_body, task_list
-from pointsman.http.chats import headers_of, principal_of
+from pointsman.http.chats import headers_of
 from pointsman.http.decisions import decision_json
 from pointsman.http.errors import error_reply
 from pointsman.http.metrics import Metrics
 from pointsman.http.operations import operation
+from pointsman.http.principals import principal_of
 from pointsman.task_json import LIST, NAME, NUMBER, TEXT, Kind, read_object, refuse_equal_ids, task_from_dict
 from pointsman.types import Decision
 

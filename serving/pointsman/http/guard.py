@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pointsman.access import ANONYMOUS, Admission, KeyRing, Principal, RateLimiter, Rates, check_reach
@@ -17,7 +16,7 @@ from pointsman.access.roles import CALLING, METRICS, is_open, subject_of
 from pointsman.access.tokens import PREFIX
 from pointsman.access.words import NO_LIMITS
 from pointsman.errors import InvalidConfig, PointsmanError, Unauthenticated
-from pointsman.http.bodies import BODY, MAX_INLINE_BYTES, BodyTimeout, read_body
+from pointsman.http.bodies import BODY, MAX_INLINE_BYTES, BodyTimeout, received
 from pointsman.http.credentials import singles, token_in
 from pointsman.http.nesting import check_depth
 from pointsman.http.queueing import Queue
@@ -125,11 +124,11 @@ class Guard:
         check_reach(passage.principal, passage.method, passage.path)
         if subject_of(passage.path) not in CALLING:
             state[ADMISSION] = self._gate.limiter.admit(passage.principal)
-            await self.app(scope, await self._read(passage), passage.send)
+            await self.app(scope, await self._read(passage, headers), passage.send)
             return
         with self._queue.place():
             state[ADMISSION] = self._admitted(passage.principal, headers)
-            receive = await self._read(passage)
+            receive = await self._read(passage, headers)
             if not await self._turn(passage.receive):
                 return
             try:
@@ -155,14 +154,14 @@ class Guard:
         tokens = int(length) // _BYTES_PER_TOKEN if length.isdigit() and principal.rates.tokens_per_minute else 0
         return self._gate.limiter.admit(principal, tokens)
 
-    async def _read(self, passage: "_Passage") -> Receive:
+    async def _read(self, passage: "_Passage", headers: dict[bytes, bytes]) -> Receive:
         """Return the receive that gives the body again, once it is known to be one that may be decoded."""
         if passage.method == "GET":
             return passage.receive
         limits = self._gate.limits
         try:
             async with asyncio.timeout(limits.body_timeout_s):
-                body = await read_body(Request(passage.scope, passage.receive), limits.max_body_bytes)
+                body = await received(passage.receive, headers.get(b"content-length", b""), limits.max_body_bytes)
         except TimeoutError:
             raise BodyTimeout(f"The body didn't come within {limits.body_timeout_s:g} s; send it again.") from None
         if len(body) > MAX_INLINE_BYTES:

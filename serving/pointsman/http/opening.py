@@ -12,6 +12,7 @@ from pointsman.http.guard import open_gate
 from pointsman.http.webhook import Sender
 from pointsman.router import Router
 from pointsman.store import StoredKeys, open_keys
+from pointsman.tenants import Tenants
 
 
 class Opened(NamedTuple):
@@ -25,7 +26,7 @@ class Opened(NamedTuple):
     def close(self) -> None:
         """Let go of everything, where the application never ran."""
         parts = self.executor.parts
-        for one in (parts.log, parts.answers, self.keys, parts.treasury):
+        for one in (parts.log, parts.answers, self.keys, parts.router.treasury):
             if one is not None:
                 one.close()
 
@@ -41,8 +42,9 @@ def opened_app(configuration: Configuration, *, alerts: Sender | None = None) ->
         router = opened_router(configuration, treasury)
         keys = open_keys(configuration.database_url, configuration.keys.secret)
         gate = open_gate(keys, configuration.keys, configuration.limits, processes=configuration.server.workers)
-        executor = Executor(opened_parts(configuration, router))
-        app = create_app(router, alerts=alerts, executor=executor, log=executor.parts.log, gate=gate, keys=keys)
+        tenants = Tenants(router)
+        executor = Executor(opened_parts(configuration, tenants))
+        app = create_app(tenants, alerts=alerts, executor=executor, log=executor.parts.log, gate=gate, keys=keys)
     except BaseException:
         treasury.close()
         raise

@@ -262,6 +262,13 @@ def test_the_principal_of_whoever_has_no_key_is_anonymous(app, call):
     assert seen == [ANONYMOUS]
 
 
+def test_the_secret_is_in_no_repr():
+    settings = KeySettings(secret="0123456789abcdef", requests_per_minute=7)
+    shown = repr(open_gate(keys=settings))
+    assert "requests_per_minute=7" in shown
+    assert "0123456789abcdef" not in shown
+
+
 def test_keys_cannot_be_required_where_there_are_none():
     with pytest.raises(InvalidConfig, match="name one as database_url"):
         open_gate(None, REQUIRED)
