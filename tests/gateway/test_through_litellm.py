@@ -130,6 +130,12 @@ def test_a_refusal_through_litellm_says_that_it_was_unbilled(provider, act, stat
 
 
 @with_litellm
+def test_a_moment_of_too_many_calls_through_litellm_is_sent_again(provider):
+    provider.script(rate_limited(None))
+    assert complete(provider, sent=SENT, **LITELLM).tries == 2
+
+
+@with_litellm
 @pytest.mark.parametrize("act", [Act(status=500), Act(status=503), Act(at="answer", then="reset")])
 def test_what_litellm_calls_a_failure_of_the_server_isnt_sent_again(provider, act):
     provider.script(act)

@@ -46,7 +46,9 @@ def outcome(call):
 
 
 @settings(max_examples=80, deadline=None)
-@given(script=st.lists(acts | slow_gateways, min_size=1, max_size=3), is_stream=st.booleans(), is_anthropic=st.booleans())
+@given(
+    script=st.lists(acts | slow_gateways, min_size=1, max_size=3), is_stream=st.booleans(), is_anthropic=st.booleans()
+)
 def test_whatever_happens_one_hold_covers_what_was_billed(shared, script, is_stream, is_anthropic):
     shared.reset()
     shared.script(*script)

@@ -23,6 +23,11 @@ def test_an_answer_of_an_openai_provider_comes_back_as_it_was_sent(provider):
     assert 0 < answer.first_ms <= answer.total_ms
 
 
+def test_the_repr_of_an_answer_doesnt_say_what_it_says(provider):
+    answer = complete(provider)
+    assert repr(answer) == f"Answer(status=200, {len(answer.body)} bytes, request_id='chatcmpl_1')"
+
+
 def test_an_answer_of_an_anthropic_provider_comes_back_as_it_was_sent(provider):
     answer = complete(provider, protocol="anthropic", sent=CLAUDE)
     told = json.loads(answer.body)
