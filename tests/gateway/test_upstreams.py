@@ -23,6 +23,11 @@ def test_an_answer_of_an_openai_provider_comes_back_as_it_was_sent(provider):
     assert 0 < answer.first_ms <= answer.total_ms
 
 
+def test_the_repr_of_an_answer_doesnt_say_what_it_says(provider):
+    answer = complete(provider)
+    assert repr(answer) == f"Answer(status=200, {len(answer.body)} bytes, request_id='chatcmpl_1')"
+
+
 def test_an_answer_of_an_anthropic_provider_comes_back_as_it_was_sent(provider):
     answer = complete(provider, protocol="anthropic", sent=CLAUDE)
     told = json.loads(answer.body)
@@ -114,7 +119,7 @@ def test_where_no_connection_gets_free_nothing_was_sent(provider):
     provider.script(Act(at="answer", then="wait"))
 
     async def call():
-        async with opened(settings(provider, max_connections=1, connect_timeout_s=0.02)) as upstreams:
+        async with opened(settings(provider, max_connections=1, connect_timeout_s=0.2)) as upstreams:
             first = asyncio.create_task(upstreams.complete("openai", body()))
             await asyncio.to_thread(provider.wait_for_calls, 1)
             with pytest.raises(UpstreamTimeout, match="no free connection") as refused:
@@ -132,8 +137,11 @@ def test_leaving_a_stream_before_its_end_ends_the_call(provider):
 
     async def call():
         async with opened(settings(provider)) as upstreams, upstreams.stream("openai", body(stream=True)) as answer:
-            async for _ in answer:
-                break
+            came = b""
+            async for chunk in answer:
+                came += chunk
+                if b"word2" in came:
+                    break
             return answer.total_ms
 
     assert asyncio.run(call()) is None
