@@ -75,7 +75,7 @@ def create_app(
     if log is not None:
         from pointsman.http.statistics import statistics_api
 
-        apis.append(statistics_api(log, router.treasury))
+        apis.append(statistics_api(log, tenants))
     if keys is not None:
         apis.append(keys_api(keys))
     if executor is not None:

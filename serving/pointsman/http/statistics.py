@@ -30,7 +30,7 @@ from pointsman.insight.statistics import Statistics
 from pointsman.insight.summaries import Summary, breakdown, cost_summary, performance
 from pointsman.store.events import EventLog
 from pointsman.task_json import NAME, Kind, read_object
-from pointsman.treasury import Treasury
+from pointsman.tenants import Tenants
 from pointsman.treasury.overview import budgets
 
 _SEED: Final = 0
@@ -70,21 +70,21 @@ class Health(msgspec.Struct, frozen=True):
     waiting_events: int
 
 
-def statistics_api(log: EventLog, treasury: Treasury | None) -> APIRouter:
+def statistics_api(log: EventLog, tenants: Tenants) -> APIRouter:
     """Return the routes of the log; all of their work is done in threads, since it waits for the database."""
     api = APIRouter(tags=["statistics"])
-    _add_figures(api, log, treasury)
-    _add_summaries(api, log, treasury)
+    _add_figures(api, log, tenants)
+    _add_summaries(api, log, tenants)
     _add_keeping(api, log)
     return api
 
 
-def _add_figures(api: APIRouter, log: EventLog, treasury: Treasury | None) -> None:
+def _add_figures(api: APIRouter, log: EventLog, tenants: Tenants) -> None:
     @api.get("/v1/stats", openapi_extra=operation("Statistics", refusals=_REFUSALS))
     @api.get("/stats", name="stats_at_root", openapi_extra=operation("Statistics", refusals=_REFUSALS))
     async def stats(request: Request, since: str | None = None, until: str | None = None) -> Response:
         """Sum up the requests: totals, rates, latency, distributions; since the last reset, unless `since` says."""
-        return await _reply(log, request, since, until, lambda span: _figures(log, treasury, span))
+        return await _reply(log, request, since, until, lambda span: _figures(log, tenants, span))
 
     @api.get("/v1/stats/cost", openapi_extra=operation("Costs", refusals=_REFUSALS))
     async def stats_cost(
@@ -110,12 +110,12 @@ def _add_figures(api: APIRouter, log: EventLog, treasury: Treasury | None) -> No
         return await _reply(log, request, since, until, lambda span: time_series(log, span, step))
 
 
-def _add_summaries(api: APIRouter, log: EventLog, treasury: Treasury | None) -> None:
+def _add_summaries(api: APIRouter, log: EventLog, tenants: Tenants) -> None:
     def whole(span: Period) -> object:
-        return Summary(_figures(log, treasury, span), savings(log, span, _rng()), costs(log, span))
+        return Summary(_figures(log, tenants, span), savings(log, span, _rng()), costs(log, span))
 
     def optimisation(span: Period) -> object:
-        tokens = _month_tokens(treasury, span.tenant)
+        tokens = _month_tokens(tenants, span.tenant)
         return optimization_metrics(statistics(log, span), savings(log, span, _rng()), tokens)
 
     answers: Mapping[str, tuple[str, str, Callable[[Period], object]]] = {
@@ -240,12 +240,13 @@ def _span(log: EventLog, tenant: str, since: str | None, until: str | None) -> P
     )
 
 
-def _figures(log: EventLog, treasury: Treasury | None, span: Period) -> Statistics:
-    return statistics(log, span, budget_remaining_nanousd=_day_left(treasury, span.tenant), is_server=True)
+def _figures(log: EventLog, tenants: Tenants, span: Period) -> Statistics:
+    return statistics(log, span, budget_remaining_nanousd=_day_left(tenants, span.tenant), is_server=True)
 
 
-def _left(treasury: Treasury | None, tenant: str, window: str, unit: str) -> tuple[int, int] | None:
-    if treasury is None or treasury.tenant != tenant:
+def _left(tenants: Tenants, tenant: str, window: str, unit: str) -> tuple[int, int] | None:
+    treasury = tenants.of(tenant).treasury
+    if treasury is None:
         return None
     for line in budgets(treasury):
         if (line.scope, line.window, line.unit) == ("global", window, unit):
@@ -253,13 +254,13 @@ def _left(treasury: Treasury | None, tenant: str, window: str, unit: str) -> tup
     return None
 
 
-def _day_left(treasury: Treasury | None, tenant: str) -> int | None:
-    found = _left(treasury, tenant, "day", "nanousd")
+def _day_left(tenants: Tenants, tenant: str) -> int | None:
+    found = _left(tenants, tenant, "day", "nanousd")
     return None if found is None else found[1]
 
 
-def _month_tokens(treasury: Treasury | None, tenant: str) -> TokenBudget | None:
-    found = _left(treasury, tenant, "month", "tokens")
+def _month_tokens(tenants: Tenants, tenant: str) -> TokenBudget | None:
+    found = _left(tenants, tenant, "month", "tokens")
     return None if found is None else TokenBudget(*found)
 
 
