@@ -7,7 +7,7 @@ from pointsman.conversation.affinity import (
     cost_changes_nanousd,
     switching_cost_nanousd,
 )
-from pointsman.conversation.boilerplate import Boilerplate, Rule, Stripped
+from pointsman.conversation.boilerplate import Boilerplate, Rule, Stripped, rules_from
 from pointsman.conversation.concise import Effect, Trial, concise_effect, instruction
 from pointsman.conversation.harnesses import HARNESSES
 from pointsman.conversation.output import output_limit
@@ -32,6 +32,7 @@ __all__ = [
     "needs",
     "output_limit",
     "routed",
+    "rules_from",
     "switching_cost_nanousd",
     "trimmed",
 ]

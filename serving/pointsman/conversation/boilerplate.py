@@ -18,12 +18,13 @@ Kind = Literal["block", "wrapper", "tags", "opening", "line", "until", "rest"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _TAG_KINDS: Final = ("block", "wrapper", "tags")
-_TAG_NAME: Final = re.compile(r"[A-Za-z][\w.:-]*\*?")
+_TAG_NAME: Final = re.compile(r"[A-Za-z][\w.:-]{0,62}\*?")
+_TAG: Final = re.compile(r"<(/?)([A-Za-z][\w.:-]{0,63})(?:\s[^<>]{0,1000})?>")
 _LONGEST_LITERAL: Final = 200
 _WILDCARD: Final = r"[^\n]{0,200}?"
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing that a harness writes.
 
     What `names` are depends on the kind:
@@ -75,6 +76,25 @@ class Rule(msgspec.Struct, frozen=True):
         )
 
 
+def rules_from(data: object) -> tuple[Rule, ...]:
+    """Return the rules of a configuration: a list of {"name", "kind", "names", "beside"?}.
+
+    Raises:
+        InvalidConfig: not such a list, or a rule that can't be used; the message says which.
+    """
+    try:
+        return msgspec.convert(data, tuple[Rule, ...], strict=True)
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, InvalidConfig):
+            raise error.__cause__ from None
+        found = str(error).replace("`$[", "`rules[")
+        raise InvalidConfig(
+            f"conversation.rules can't be used: {found}. Expected a list of rules, each with name, kind "
+            f"({', '.join(KINDS)}) and names (a list of texts).",
+            field="conversation.rules",
+        ) from None
+
+
 class Stripped(msgspec.Struct, frozen=True):
     """What is left of a text, and the names of the rules that took something off, in the order of the rules."""
 
@@ -107,7 +127,9 @@ class Boilerplate:
             raise InvalidConfig(f"Two conversation rules are named {repeated[0]!r}; name each its own.", field="name")
         self._tag_rules = [rule for rule in self.rules if rule.kind in _TAG_KINDS]
         tags = [name for rule in self._tag_rules for name in rule.names]
-        self._tag = _tag_pattern([*tags, *(rule.beside for rule in self.rules if rule.beside)])
+        known = [name.lower() for name in (*tags, *(rule.beside for rule in self.rules if rule.beside))]
+        self._tags = frozenset(name for name in known if not name.endswith("*"))
+        self._tag_starts = tuple(name[:-1] for name in known if name.endswith("*"))
         self._openings = [(rule, _literals(rule.names)) for rule in self.rules if rule.kind == "opening"]
         self._cuts = [
             (rule, re.compile(rf"^[ \t]*(?:{_literals(rule.names).pattern})", re.MULTILINE | re.IGNORECASE))
@@ -121,7 +143,7 @@ class Boilerplate:
         replaced = {rule.name for rule in added}
         return Boilerplate([*(rule for rule in self.rules if rule.name not in replaced), *added])
 
-    def strip(self, text: str) -> Stripped:
+    def stripped(self, text: str) -> Stripped:
         """Return what a person wrote of a text: empty where all of it is the harness's.
 
         A tag that is never closed, or that stands right after a backtick, is read as a mention and stays.
@@ -163,22 +185,21 @@ class Boilerplate:
             spans += _outside([(element.after, element.before) for element in said], len(text))
         return _without(text, spans)
 
+    def _knows(self, tag: str) -> bool:
+        return tag in self._tags or (bool(self._tag_starts) and tag.startswith(self._tag_starts))
+
     def _elements(self, text: str) -> list[_Element]:
         opened: dict[str, list[tuple[int, int]]] = {}
         elements = []
-        for tag in self._tag.finditer(text):
+        for tag in _TAG.finditer(text):
             name = tag.group(2).lower()
+            if not self._knows(name) or text[tag.start() - 1 : tag.start()] == "`":
+                continue
             if not tag.group(1):
                 opened.setdefault(name, []).append(tag.span())
             elif opened.get(name):
                 elements.append(_Element(*opened[name].pop(), *tag.span(), name))
         return elements
-
-
-def _tag_pattern(names: Iterable[str]) -> re.Pattern[str]:
-    each = [re.escape(name[:-1]) + r"[\w.:-]*" if name.endswith("*") else re.escape(name) for name in names]
-    body = "|".join(sorted(set(each), key=len, reverse=True)) or r"(?!)"
-    return re.compile(rf"(?<!`)<(/?)({body})(?:\s[^<>]{{0,1000}})?>", re.IGNORECASE)
 
 
 def _literals(names: Iterable[str]) -> re.Pattern[str]:

@@ -89,8 +89,8 @@ class Effect(msgspec.Struct, frozen=True):
 def concise_effect(trials: Sequence[Trial], rng: np.random.Generator) -> Effect:
     """Return the effect on output tokens and quality, with bootstrap intervals over units.
 
-    Units are drawn, not answers: those of one conversation resemble each other. Assignment is by hash of the unit, so the
-    two sides differ by chance alone where every task type of the trials has an instruction.
+    Units are drawn, not answers: those of one conversation resemble each other. Assignment is by hash of the unit, so
+    the two sides differ by chance alone where every task type of the trials has an instruction.
 
     Raises:
         InvalidInput: fewer than two units on a side.
