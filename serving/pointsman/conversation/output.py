@@ -15,8 +15,8 @@ QUANTILES: Final = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 FACTORS: Final = (0.77, 1.16, 1.51, 2.00, 2.86, 3.95, 6.77, 13.74)
 """How many times its predicted length a share of answers stays within.
 
-Measured with the bundled model, read deep, on 44,615 published answers of 60 models to 2,098 dev prompts of zeroeval and
-mmlu_pro. Factors of one half of the prompts cover .9516 of the other half's answers at .95, and .9910 at .99. They
+Measured with the bundled model, read deep, on 44,615 published answers of 60 models to 2,098 dev prompts of zeroeval
+and mmlu_pro. Factors of one half of the prompts cover .9516 of the other half's answers at .95, and .9910 at .99. They
 aren't log-normal: a normal law with the same mean and deviation has 2.68 at .95, and 4.76 at .99.
 """
 

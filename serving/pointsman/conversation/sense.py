@@ -92,12 +92,11 @@ def _written(chat: Chat, rules: Boilerplate) -> Iterator[_Written]:
             continue
         texts = [_ends(text) for text in _texts(chat, turn)]
         left -= sum(map(len, texts))
-        parts = [rules.stripped(text) for text in texts]
-        text = "\n\n".join(part.text.strip() for part in parts if part.text.strip())
-        if text:
+        stripped = rules.stripped(*texts)
+        if stripped.text.strip():
             before = chat.turns[index - 1] if index else None
             is_answer = before is not None and before.role == "assistant" and asks(before.text)
-            yield _Written(text, turn.place, is_answer, _merged(*(part.rules for part in parts)))
+            yield _Written(stripped.text.strip(), turn.place, is_answer, stripped.rules)
 
 
 def _ends(text: str) -> str:

@@ -14,6 +14,7 @@ def test_each_kind_of_rule_takes_off_what_it_says():
         "wrapper": ("gone <x>kept</x> gone", "kept"),
         "tags": ("a <x>kept</x>", "a \nkept"),
         "opening": ("x and all that follows", ""),
+        "heading": ("x and all that follows", ""),
         "line": ("a\nx gone\nb\n x gone too", "a\nb"),
         "until": ("gone\nx gone\nkept", "kept"),
         "rest": ("kept\nx gone\ngone", "kept"),
@@ -37,6 +38,26 @@ def test_each_kind_of_rule_takes_off_what_it_says():
 )
 def test_what_a_person_may_have_written_stays_as_it_is(text):
     assert HARNESSES.stripped(text) == Stripped(text, ())
+
+
+def test_a_heading_alone_takes_the_part_after_it_too():
+    assert HARNESSES.stripped("[read_file for 'a.py'] Result:", "import os", "sum it up").text == "sum it up"
+    assert HARNESSES.stripped("[read_file for 'a.py'] Result:\nimport os", "sum it up").text == "sum it up"
+
+
+def test_tags_are_paired_and_wrappers_heard_across_the_parts_of_a_message():
+    parts = [
+        "<task>\nport it\n</task>",
+        "<file_content>",
+        "int x;",
+        "</file_content>",
+        "<environment_details>y</environment_details>",
+    ]
+    assert HARNESSES.stripped(*parts) == Stripped("port it", ("cline-request", "cline-environment"))
+
+
+def test_parts_that_a_person_wrote_are_joined_in_order():
+    assert HARNESSES.stripped("one", " ", "two\n") == Stripped("one\n\ntwo", ())
 
 
 def test_a_block_in_a_block_and_a_block_in_a_wrapper_are_taken_off_whole():

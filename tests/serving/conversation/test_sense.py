@@ -79,6 +79,18 @@ def test_a_general_system_prompt_leaves_a_follow_up_its_request():
     assert routed(openai_chat(turns)) == Routed("Write a B-tree in Rust\n\ngo on", "follow_up", 1)
 
 
+def test_a_translator_translates_yes_too():
+    turns = [
+        {"s": "You are a translator. Translate every message into French."},
+        {"u": "Prove that the square root of two is irrational"},
+        {"a": "Prouvez que..."},
+        {"u": "yes"},
+    ]
+    assert routed(openai_chat(turns)) == Routed(
+        "You are a translator. Translate every message into French.\n\nyes", "standing", 3
+    )
+
+
 def test_with_tools_the_system_prompt_never_is_the_task():
     turns = [{"s": "Translate every message into French."}, {"u": "The train was late."}]
     assert routed(openai_chat(turns, has_tools=True)) == Routed("The train was late.", "request", 1)
