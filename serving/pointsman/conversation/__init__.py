@@ -4,6 +4,7 @@ from pointsman.conversation.affinity import (
     Conversations,
     Warmth,
     cache_saving_nanousd,
+    cached_prefix,
     cost_changes_nanousd,
     switching_cost_nanousd,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Trim",
     "Warmth",
     "cache_saving_nanousd",
+    "cached_prefix",
     "concise_effect",
     "cost_changes_nanousd",
     "instruction",

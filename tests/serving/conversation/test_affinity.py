@@ -6,7 +6,7 @@ from authored import anthropic_chat, openai_chat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.conversation import Conversations, Warmth, cost_changes_nanousd, switching_cost_nanousd
+from pointsman.conversation import Conversations, Warmth, cached_prefix, cost_changes_nanousd, switching_cost_nanousd
 from pointsman.conversation.affinity import HOUR_S, LEAST_TOKENS, LIFETIME_S
 from pointsman.registry import FREE, Price, TokenUsage
 
@@ -129,6 +129,19 @@ def test_a_cache_is_never_worth_more_as_it_ages(price, cached, age, more):
         for seconds in (age, age + more)
     )
     assert young <= old <= 0
+
+
+@pytest.mark.parametrize(
+    ("usage", "is_automatic", "expected"),
+    [
+        (TokenUsage(9_000, 10), True, (9_000, LIFETIME_S)),
+        (TokenUsage(9_000, 10), False, (0, LIFETIME_S)),
+        (TokenUsage(9_000, 10, 5_000, 2_000), False, (7_000, LIFETIME_S)),
+        (TokenUsage(9_000, 10, 5_000, 0, 3_000), False, (8_000, HOUR_S)),
+    ],
+)
+def test_what_a_provider_has_cached_is_read_off_its_usage(usage, is_automatic, expected):
+    assert cached_prefix(usage, is_automatic=is_automatic) == expected
 
 
 def test_nothing_a_person_wrote_is_kept():
