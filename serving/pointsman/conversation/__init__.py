@@ -5,6 +5,7 @@ from pointsman.conversation.affinity import (
     Warmth,
     cache_saving_nanousd,
     cached_prefix,
+    conversation_key,
     cost_changes_nanousd,
     switching_cost_nanousd,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "cache_saving_nanousd",
     "cached_prefix",
     "concise_effect",
+    "conversation_key",
     "cost_changes_nanousd",
     "instruction",
     "needs",

@@ -104,8 +104,8 @@ class Conversations:
 def cached_prefix(usage: TokenUsage, *, is_automatic: bool) -> tuple[int, float]:
     """Return how many tokens of a prompt its provider has cached, and for how many seconds: for `remember`.
 
-    `is_automatic` says that the provider caches every prompt unasked, as OpenAI does; of others, as Anthropic, only what
-    the usage reports as read from the cache or written to it is there.
+    `is_automatic` says that the provider caches every prompt unasked, as OpenAI does; of others, as Anthropic, only
+    what the usage reports as read from the cache or written to it is there.
     """
     reported = usage.cached_read_tokens + usage.cached_write_tokens + usage.cached_write_hour_tokens
     lifetime = HOUR_S if usage.cached_write_hour_tokens else LIFETIME_S
@@ -141,6 +141,21 @@ def switching_cost_nanousd(changes: Integers) -> Integers:
     The same differences as `cost_changes_nanousd`, said from the other end: for a reason or a report, not for ranking.
     """
     return changes - changes.min() if len(changes) else changes
+
+
+def conversation_key(tenant: str, chat: Chat, named: str | None = None) -> str:
+    """Return what stays the same throughout a conversation, as 32 hex digits: the unit of a sticky assignment.
+
+    It is made of the name that the caller gives the conversation, else of the turns up to the first user's: equal
+    beginnings are one conversation then.
+    """
+    running: _Digest = blake2b(digest_size=_DIGEST_BYTES)
+    _add(running, tenant, "named" if named else "begun", named or "")
+    for turn in () if named else chat.turns:
+        _add(running, turn.role, turn.text)
+        if turn.role == "user":
+            break
+    return str(running.hexdigest())
 
 
 def _prefixes(tenant: str, chat: Chat) -> Iterator[bytes]:

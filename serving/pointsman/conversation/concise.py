@@ -43,8 +43,8 @@ _INTERVAL: Final = (0.025, 0.975)
 def instruction(task_type: str, settings: OutputSettings, unit: str) -> str | None:
     """Return what to append to the system prompt, None for a unit that isn't in the share.
 
-    Give as `unit` what stays the same throughout a conversation: an instruction that came and went would change the
-    prompt's beginning, and with it lose the provider's cache.
+    Give as `unit` what stays the same throughout a conversation (`conversation_key`): an instruction that came and went
+    would change the prompt's beginning, and with it lose the provider's cache.
     """
     return INSTRUCTIONS.get(task_type) if settings.concise and is_concise(settings.concise_share, unit) else None
 

@@ -6,7 +6,14 @@ from authored import anthropic_chat, openai_chat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.conversation import Conversations, Warmth, cached_prefix, cost_changes_nanousd, switching_cost_nanousd
+from pointsman.conversation import (
+    Conversations,
+    Warmth,
+    cached_prefix,
+    conversation_key,
+    cost_changes_nanousd,
+    switching_cost_nanousd,
+)
 from pointsman.conversation.affinity import HOUR_S, LEAST_TOKENS, LIFETIME_S
 from pointsman.registry import FREE, Price, TokenUsage
 
@@ -142,6 +149,20 @@ def test_a_cache_is_never_worth_more_as_it_ages(price, cached, age, more):
 )
 def test_what_a_provider_has_cached_is_read_off_its_usage(usage, is_automatic, expected):
     assert cached_prefix(usage, is_automatic=is_automatic) == expected
+
+
+def test_a_conversation_keeps_its_key_and_shares_it_with_no_other():
+    keys = [conversation_key("t", openai_chat(TURNS[:length])) for length in range(2, len(TURNS) + 1)]
+    assert len(set(keys)) == 1
+    others = [
+        conversation_key("u", openai_chat(TURNS)),
+        conversation_key("t", openai_chat(NEXT[:1])),
+        conversation_key("t", openai_chat([{"s": "x"}, *TURNS[1:]])),
+        conversation_key("t", openai_chat(TURNS), "42"),
+        conversation_key("u", openai_chat(TURNS), "42"),
+    ]
+    assert len({*keys, *others}) == 6
+    assert conversation_key("t", openai_chat(TURNS), "42") == conversation_key("t", openai_chat(NEXT[:1]), "42")
 
 
 def test_nothing_a_person_wrote_is_kept():
