@@ -18,8 +18,11 @@ import numpy.typing as npt
 from pointsman.errors import InvalidInput
 from pointsman.verification.shared_demand import Doubles, chances_by_offset, odds, offsets
 
-ASSUMED_AUC: Final = 0.65
-"""How well the checks tell good answers from bad ones where nothing was fitted: an assumption, not a measurement."""
+ASSUMED_AUC: Final = 0.6
+"""How well the checks tell good answers from bad ones where nothing was fitted: an assumption, and a low one.
+
+A verifier that is better than believed loses little; one that is worse loses money (docs/cascade.md).
+"""
 
 DEFAULT_SPREAD: Final = 2.0
 """Logits by which a task's demand is off its prediction; fitted on zeroeval, dev split, 12 models (docs/cascade.md)."""
