@@ -43,8 +43,8 @@ class Outlook(msgspec.Struct, frozen=True):
 
     `quality` (m,) is predicted and calibrated, `price_nanousd` (m,) what one more call is expected to cost, its judging
     included. `trade_nanousd` is what quality 1.0 is worth. `auc` is how well the verifier tells good from bad, `spread`
-    how far off the prediction of the demand is, in logits. `lookahead` is how many calls are thought ahead; at 2 the work
-    grows with m², so give a dozen models that come into question rather than a whole catalogue.
+    how far off the prediction of the demand is, in logits. `lookahead` is how many calls are thought ahead; at 2 the
+    work grows with m², so give a dozen models that come into question rather than a whole catalogue.
 
     Raises:
         InvalidInput: arrays of different lengths, or a number out of range.
