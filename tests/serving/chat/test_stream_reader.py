@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.chat import Reply, SseEvent, StreamReader, read_reply, sse, stream_reader, whole_of_stream
+from pointsman.chat import (
+    Reply,
+    SseEvent,
+    StreamReader,
+    StreamWriter,
+    read_reply,
+    sse,
+    stream_reader,
+    whole_of_stream,
+)
 from pointsman.errors import UpstreamError
 from pointsman.registry import TokenUsage
 
@@ -273,27 +282,29 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-KEYS = [
-    "choices",
-    "delta",
-    "index",
-    "usage",
-    "id",
-    "message",
-    "content_block",
-    "finish_reason",
-    "content",
-    "tool_calls",
-]
-TYPES = st.sampled_from(["message_start", "content_block_start", "content_block_delta", "message_delta", "ping"])
-CHUNKS = st.recursive(JSON, lambda inner: st.dictionaries(st.sampled_from(KEYS), inner | st.lists(inner), max_size=4))
 
 
-@given(st.lists(st.tuples(TYPES, CHUNKS), max_size=4))
-def test_no_stream_makes_the_reader_raise(events):
-    for protocol in ("openai", "anthropic"):
-        reader = StreamReader(protocol)
-        for type_, chunk in events:
-            value = {**chunk, "type": type_} if isinstance(chunk, dict) else chunk
-            reader.feed(b"data: %b\n\n" % json.dumps(value).encode())
-        assert isinstance(reader.reply().text, str)
+def places(value, path=()):
+    """Every place in a JSON value, as the steps to it."""
+    steps = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for step in steps:
+        yield (*path, step)
+        yield from places(value[step], (*path, step))
+
+
+@given(st.sampled_from(["openai", "anthropic"]), st.data(), JSON | st.sampled_from(["text", "tool_use", "ping"]))
+def test_whatever_stands_anywhere_in_a_stream_is_written_or_its_error(streams, values, protocol, data, intruder):
+    chunks = [value for value in values(streams[protocol]) if value != "[DONE]"]
+    index = data.draw(st.integers(0, len(chunks) - 1))
+    *steps, last = data.draw(st.sampled_from(list(places(chunks[index]))))
+    place = chunks[index]
+    for step in steps:
+        place = place[step]
+    place[last] = intruder
+    reader = StreamReader(protocol)
+    writers = [StreamWriter(protocol, to, model="m", wants_usage=True) for to in ("openai", "anthropic")]
+    for chunk in chunks:
+        for event in reader.feed(b"data: %b\n\n" % json.dumps(chunk).encode()):
+            assert all(isinstance(writer.write(event), bytes) for writer in writers)
+    assert isinstance(reader.reply().text, str)
+    assert all(writer.finish({}) for writer in writers)
