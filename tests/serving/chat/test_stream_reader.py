@@ -1,6 +1,7 @@
 import json
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -277,34 +278,13 @@ def test_several_answers_of_one_stream_are_told_apart(openai_stream):
     assert reader.reply().usage is not None
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-def places(value, path=()):
-    """Every place in a JSON value, as the steps to it."""
-    steps = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    for step in steps:
-        yield (*path, step)
-        yield from places(value[step], (*path, step))
-
-
-@given(st.sampled_from(["openai", "anthropic"]), st.data(), JSON | st.sampled_from(["text", "tool_use", "ping"]))
-def test_whatever_stands_anywhere_in_a_stream_is_written_or_its_error(streams, values, protocol, data, intruder):
-    chunks = [value for value in values(streams[protocol]) if value != "[DONE]"]
-    index = data.draw(st.integers(0, len(chunks) - 1))
-    *steps, last = data.draw(st.sampled_from(list(places(chunks[index]))))
-    place = chunks[index]
-    for step in steps:
-        place = place[step]
-    place[last] = intruder
+@given(st.sampled_from(["openai", "anthropic"]), st.data())
+def test_whatever_stands_anywhere_in_a_stream_is_written_or_its_error(streams, values, intruded, protocol, data):
+    chunks = data.draw(intruded([value for value in values(streams[protocol]) if value != "[DONE]"]))
     reader = StreamReader(protocol)
     writers = [StreamWriter(protocol, to, model="m", wants_usage=True) for to in ("openai", "anthropic")]
     for chunk in chunks:
-        for event in reader.feed(b"data: %b\n\n" % json.dumps(chunk).encode()):
+        for event in reader.feed(b"data: %b\n\n" % msgspec.json.encode(chunk)):
             assert all(isinstance(writer.write(event), bytes) for writer in writers)
     assert isinstance(reader.reply().text, str)
     assert all(writer.finish({}) for writer in writers)
