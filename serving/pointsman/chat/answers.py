@@ -90,7 +90,7 @@ def reported_error(value: Mapping[str, Any]) -> UpstreamError:
     """Return the error that a body reports, by its type alone: its message may repeat a prompt or a key."""
     error = value.get("error")
     stated = (error.get("type") or error.get("code")) if isinstance(error, dict) else None
-    is_word = isinstance(stated, str) and len(stated) <= 60 and stated.replace("_", "").isalnum()
+    is_word = isinstance(stated, str) and len(stated) <= 40 and stated.replace("_", "").isalnum()
     retryable = is_word and stated in ("overloaded_error", "api_error", "rate_limit_error", "server_error")
     return UpstreamError(
         f"The provider reported an error{f' of type {stated}' if is_word else ''} in place of an answer.",
