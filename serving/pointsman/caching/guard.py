@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from pointsman.caching.roots import OPPOSITES, root, stemmed
+from pointsman.caching.roots import OPPOSITES, SAME, root, stemmed
 from pointsman.caching.vocabulary import EMPTY_WORDS, NEGATIONS, NUMBER_WORDS, ORDERING, PHRASES, QUESTION_WORDS
 from pointsman.caching.wording import has_code
 from pointsman.prediction.wording import core_text
@@ -169,7 +169,7 @@ def _following(tokens: list[str], literals: list[tuple[str, str]]) -> Iterator[t
 
 def _stand_in(names: frozenset[str], other: Reading) -> bool:
     """Return whether every name stands in the other text letter by letter, or by another of its names."""
-    return all(name in other.spoken or root(name) != stemmed(name) for name in names)
+    return all(name in other.spoken or stemmed(name) in SAME for name in names)
 
 
 def _is_same_order(one: Reading, other: Reading) -> bool:
