@@ -141,7 +141,9 @@ def main() -> None:
     embed = cache(Embedder(read_bundle()))
     asked, console = pairs(), Console()
     result: dict[str, Any] = {"threshold": THRESHOLD, "pairs": {}, "cosine_alone": {}, "guarded": {}}
-    table = Table("kind", "split", "pairs", "hits", title=f"Pairs answered with each other's answer, cosine ≥ {THRESHOLD}")
+    table = Table(
+        "kind", "split", "pairs", "hits", title=f"Pairs answered with each other's answer, cosine ≥ {THRESHOLD}"
+    )
     hits = {pair.id: is_hit(pair, embed) for pair in asked}
     for kind in dict.fromkeys(pair.kind for pair in asked):
         for split in ("tune", "held-out"):
@@ -156,8 +158,15 @@ def main() -> None:
     for threshold in THRESHOLDS:
         for split in ("tune", "held-out"):
             half = np.array([pair.split == split for pair in asked])
-            shares = [float(((near >= threshold) & rule)[half & kind].mean()) for rule in (True, passed) for kind in (~same, same)]
-            result["cosine_alone"][f"{threshold}/{split}"], result["guarded"][f"{threshold}/{split}"] = shares[:2], shares[2:]
+            shares = [
+                float(((near >= threshold) & rule)[half & kind].mean())
+                for rule in (True, passed)
+                for kind in (~same, same)
+            ]
+            result["cosine_alone"][f"{threshold}/{split}"], result["guarded"][f"{threshold}/{split}"] = (
+                shares[:2],
+                shares[2:],
+            )
             table.add_row(str(threshold), split, *(f"{share:.1%}" for share in shares))
     console.print(table)
     table = Table("kind", "requests", "exact", "semantic", title="The workload")

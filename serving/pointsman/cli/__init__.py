@@ -22,6 +22,7 @@ _VERBS: Final = {
     "predict": "predict complexity, type, quality and length for every text of a file",
     "serve": "answer over HTTP",
     "budget": "show, set and check budgets",
+    "cache": "show what cached answers saved, clear them, give answers beforehand",
     "db": "bring the ledger's database to the present schema",
     "bundle": "show or verify a bundle",
     "registry": "list, show, validate and import model cards",

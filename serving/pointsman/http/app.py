@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from fastapi import FastAPI
 
 import pointsman
+from pointsman.gateway.answers import Answers
 from pointsman.http.budgets import budgets_api
+from pointsman.http.cache import cache_api
 from pointsman.http.decisions import decisions_api
 from pointsman.http.errors import Boundary, install_error_replies
 from pointsman.http.health import health_api
@@ -28,12 +31,17 @@ dollars beside it. `confidence` is the calibrated chance that the chosen model d
 
 
 def create_app(
-    router: Router, *, clock: Callable[[], float] = time.perf_counter, alerts: Sender | None = None
+    router: Router,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    alerts: Sender | None = None,
+    answers: Answers | None = None,
 ) -> FastAPI:
     """Return the server of one router; `clock` gives seconds and times the requests.
 
     A router with a treasury gets the routes of budgets; holds expire and alerts are told while the application runs,
-    which closes the treasury in the end. `alerts` delivers them as a webhook too.
+    which closes the treasury in the end. `alerts` delivers them as a webhook too. With `answers`, the cache, its routes
+    are there; whoever opened it closes it.
 
     Metrics are the application's own: of several worker processes each counts what it answered itself.
     """
@@ -49,9 +57,11 @@ def create_app(
     if router.treasury is not None:
         apis.append(budgets_api(router, router.treasury, metrics))
         install_upkeep(app, router.treasury, metrics, None if alerts is None else Post(alerts))
+    if answers is not None:
+        apis.append(cache_api(answers, lambda: datetime.now(UTC)))
     for api in apis:
         app.include_router(api)
-    install_schema(app, has_budgets=router.treasury is not None)
+    install_schema(app, has_budgets=router.treasury is not None, has_cache=answers is not None)
     install_error_replies(app, metrics)
     app.add_middleware(Boundary)
     app.add_middleware(Metered, metrics=metrics, clock=clock)

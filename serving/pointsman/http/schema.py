@@ -6,8 +6,10 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
+from pointsman.caching.words import CacheStatistics
 from pointsman.http.bodies import MAX_TASKS
 from pointsman.http.budgets import BudgetList, ForecastList
+from pointsman.http.cache import CacheCleared, CacheSeeded
 from pointsman.http.errors import ErrorReply
 from pointsman.http.health import Liveness, Readiness
 from pointsman.http.models import ModelList
@@ -23,32 +25,58 @@ Schema = dict[str, Any]
 
 _PREFIX: Final = "#/components/schemas/"
 _STRUCTS: Final = (*(Task, Decision, PredictItem, PredictReply, ModelList, Liveness, Readiness, ErrorReply),)
+_CACHE_STRUCTS: Final = (CacheStatistics, CacheCleared, CacheSeeded)
 _BUDGET_STRUCTS: Final = (BudgetList, ForecastList, Outcome, Settlement)
 
 
-def install_schema(app: FastAPI, *, has_budgets: bool) -> None:
+_TEXT: Final = {"type": "string", "minLength": 1}
+_SEED_REQUEST: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "seeds": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "prompt": _TEXT,
+                    "messages": {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 2},
+                    "answer": _TEXT,
+                    "model": _TEXT,
+                },
+                "required": ["answer"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["seeds"],
+}
+
+
+def install_schema(app: FastAPI, *, has_budgets: bool, has_cache: bool = False) -> None:
     """Give the application's OpenAPI document its components."""
     generate = app.openapi
 
     def openapi() -> Schema:
         schema = generate()
-        schema["components"] = {"schemas": components(has_budgets=has_budgets)}
+        schema["components"] = {"schemas": components(has_budgets=has_budgets, has_cache=has_cache)}
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def components(*, has_budgets: bool) -> dict[str, Schema]:
-    """Return every component by name; those of budgets where they are kept."""
-    _, schemas = msgspec.json.schema_components(
-        (*_STRUCTS, *(_BUDGET_STRUCTS if has_budgets else ())), ref_template=_PREFIX + "{name}"
-    )
+def components(*, has_budgets: bool, has_cache: bool = False) -> dict[str, Schema]:
+    """Return every component by name; those of budgets and of the cache where they are kept."""
+    structs = (*_STRUCTS, *(_BUDGET_STRUCTS if has_budgets else ()), *(_CACHE_STRUCTS if has_cache else ()))
+    _, schemas = msgspec.json.schema_components(structs, ref_template=_PREFIX + "{name}")
     for schema in schemas.values():
         schema["description"] = inspect.cleandoc(schema["description"])
     _describe_requests(schemas)
     _add_dollars(schemas)
     if has_budgets:
         _describe_budgets(schemas)
+    if has_cache:
+        schemas["SeedRequest"] = _SEED_REQUEST
     return schemas
 
 
