@@ -8,12 +8,12 @@ question asked and the direction must be the same, and every word of weight must
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import msgspec
 
-from pointsman.caching.roots import OPPOSITES, root, stemmed
+from pointsman.caching.roots import OPPOSITES, SAME, root, stemmed
 from pointsman.caching.vocabulary import EMPTY_WORDS, NEGATIONS, NUMBER_WORDS, ORDERING, PHRASES, QUESTION_WORDS
 from pointsman.caching.wording import has_code
 from pointsman.prediction.wording import core_text
@@ -35,8 +35,8 @@ _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _PHRASES: Final = tuple((re.compile(pattern), words) for pattern, words in PHRASES)
 _WEIGHTLESS: Final = EMPTY_WORDS | NEGATIONS | QUESTION_WORDS
 _PRONOUNS: Final = frozenset({"I", "I'm", "I've", "I'd", "I'll", "I’m", "I’ve", "I’d", "I’ll"})
-_PERSONS: Final = frozenset("he she him her his hers".split())
-_MARKERS: Final = frozenset("from if because than after before until unless".split())
+_PERSONS: Final = frozenset(("he", "she", "him", "her", "his", "hers"))
+_MARKERS: Final = frozenset(("from", "if", "because", "than", "after", "before", "until", "unless"))
 _FEWEST_TO_TURN: Final = 3
 """Two words that change places are as often another question ("a cat, a dog") as the same ("reset password")."""
 
@@ -95,17 +95,19 @@ def reading(text: str) -> Reading:
         return Reading((core,), (), (), (), (), 0, (), {}, (), _NONE, _NONE, _NONE, False)
     literals: list[tuple[str, str]] = []
     for kind, pattern in _LITERALS:
-        core = pattern.sub(lambda found, kind=kind: _set_aside(literals, kind, found.group()), core)
+        core = pattern.sub(partial(_set_aside, literals, kind), core)
     capitals = frozenset(_capitals(core))
     core = _TERM.sub("explain ", core)
     flat = " ".join(core.replace("’", "'").lower().split())
-    for pattern, words in _PHRASES:
-        flat = pattern.sub(words, flat)
+    for pattern, plain in _PHRASES:
+        flat = pattern.sub(plain, flat)
     tokens = [found.group() for found in _MARK.finditer(flat)]
     spoken = [_base(token) for token in tokens if token[0] != "\x00"]
     words = tuple(_weighty(tokens, literals, capitals))
     taken = {kind: tuple(sorted(text for one, text in literals if one == kind)) for kind, _ in _LITERALS}
-    taken["numbers"] = tuple(sorted([*taken["numbers"], *(NUMBER_WORDS[word] for word in spoken if word in NUMBER_WORDS)]))
+    taken["numbers"] = tuple(
+        sorted([*taken["numbers"], *(NUMBER_WORDS[word] for word in spoken if word in NUMBER_WORDS)])
+    )
     return Reading(
         **taken,
         symbols=tuple(sorted(_SYMBOL.findall(core))),
@@ -123,8 +125,8 @@ def reading(text: str) -> Reading:
 _NONE: Final[frozenset[str]] = frozenset()
 
 
-def _set_aside(literals: list[tuple[str, str]], kind: str, text: str) -> str:
-    literals.append((kind, text.strip("`\"'“”«»‘’")))
+def _set_aside(literals: list[tuple[str, str]], kind: str, found: re.Match[str]) -> str:
+    literals.append((kind, found.group().strip("`\"'“”«»‘’")))
     return f" \x00{len(literals) - 1}\x00 "
 
 
@@ -169,7 +171,7 @@ def _following(tokens: list[str], literals: list[tuple[str, str]]) -> Iterator[t
 
 def _stand_in(names: frozenset[str], other: Reading) -> bool:
     """Return whether every name stands in the other text letter by letter, or by another of its names."""
-    return all(name in other.spoken or root(name) != stemmed(name) for name in names)
+    return all(name in other.spoken or stemmed(name) in SAME for name in names)
 
 
 def _is_same_order(one: Reading, other: Reading) -> bool:

@@ -1,4 +1,4 @@
-"""A question in its plainest dress: what is left is the same for two texts that differ in courtesy, spaces and capitals."""
+"""A question in its plainest dress, the same for two texts that differ in courtesy, spaces and capitals."""
 
 import re
 from functools import lru_cache

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
@@ -25,6 +26,7 @@ from pointsman.tenants import Tenants
 
 if TYPE_CHECKING:
     from pointsman.gateway import Executor
+    from pointsman.gateway.answers import Answers
     from pointsman.store import EventLog, StoredKeys
 
 _DESCRIPTION: Final = """\
@@ -41,6 +43,7 @@ def create_app(
     clock: Callable[[], float] = time.perf_counter,
     alerts: Sender | None = None,
     executor: "Executor | None" = None,
+    answers: "Answers | None" = None,
     log: "EventLog | None" = None,
     gate: Gate | None = None,
     keys: "StoredKeys | None" = None,
@@ -51,8 +54,8 @@ def create_app(
     which closes the treasury in the end. `alerts` delivers them as a webhook too. An `executor` on the same router
     gives the routes of the gateway, which runs while the application does.
 
-    With a `log` there are the routes of statistics; its lines expire while the application runs, which closes it in the
-    end.
+    With `answers`, the cache, its routes are there; whoever opened it closes it. With a `log` there are the routes of
+    statistics; its lines expire while the application runs, which closes it in the end.
 
     `gate` says who may ask what, and what a request may be; None: anyone, within the default limits. With `keys` there
     are routes that manage them; the gate's ring is refreshed while the application runs, which closes them in the end.
@@ -78,6 +81,10 @@ def create_app(
         apis.append(statistics_api(log, tenants))
     if keys is not None:
         apis.append(keys_api(keys))
+    if answers is not None:
+        from pointsman.http.cache import cache_api
+
+        apis.append(cache_api(answers, lambda: datetime.now(UTC)))
     if executor is not None:
         from pointsman.http.chats import Chats
         from pointsman.http.executions import executions_api
@@ -88,7 +95,7 @@ def create_app(
     for api in apis:
         app.include_router(api)
     app.router.lifespan_context = lambda _: _alive(router, metrics, alerts, executor, log, gate, keys)
-    present = {"budgets": router.treasury, "log": log, "gateway": executor, "keys": keys}
+    present = {"budgets": router.treasury, "log": log, "gateway": executor, "keys": keys, "cache": answers}
     install_schema(app, {subject for subject, part in present.items() if part is not None})
     install_error_replies(app, metrics)
     app.add_middleware(Guard, gate=gate, refused=metrics.refused)

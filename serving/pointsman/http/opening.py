@@ -44,7 +44,10 @@ def opened_app(configuration: Configuration, *, alerts: Sender | None = None) ->
         gate = open_gate(keys, configuration.keys, configuration.limits, processes=configuration.server.workers)
         tenants = Tenants(router)
         executor = Executor(opened_parts(configuration, tenants))
-        app = create_app(tenants, alerts=alerts, executor=executor, log=executor.parts.log, gate=gate, keys=keys)
+        parts = executor.parts
+        app = create_app(
+            tenants, alerts=alerts, executor=executor, answers=parts.answers, log=parts.log, gate=gate, keys=keys
+        )
     except BaseException:
         treasury.close()
         raise

@@ -38,6 +38,9 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "bill": {"decision_id": "1f0c7ee2-...", "cost_usd": 0.0031, "success": True, "latency_ms": 1840},
         "never sent": {"decision_id": "1f0c7ee2-...", "unbilled": "not_sent"},
     },
+    "SeedRequest": {
+        "a help page": {"seeds": [{"prompt": "How do I reset my password?", "answer": "Under Settings, Security."}]}
+    },
     "BudgetRequest": {
         "a day": {"daily_usd": 25, "reason": "the launch"},
         "back to the file's": {"daily_usd": "default"},

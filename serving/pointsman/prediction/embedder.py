@@ -1,7 +1,7 @@
 """Text → the encoder's deep embedding: the layers of a bundle's graph without its heads.
 
 A bundle's graph gives rows only; its deep embedding lies inside the branch that `If` runs. So the branch is lifted out,
-on the wire format and with nothing but the nodes copied, into a graph of its own. Field numbers are those of onnx.proto3.
+on the wire format, into a graph of its own. Field numbers are those of onnx.proto3.
 """
 
 from typing import Final
@@ -40,8 +40,8 @@ class Embedder:
         """Return the deep embedding of the core of a text: float64 (dimensions,), not scaled to length 1."""
         ids = np.array([self._encoder.token_ids(core_text(text))], dtype=np.int64)
         feeds = encoder_feeds(ids, pooling_of(ids))
-        found: npt.NDArray[np.float64] = self._session.run([OUTPUT], feeds)[0]
-        return found[0]
+        found: npt.NDArray[np.float64] = self._session.run([OUTPUT], feeds)[0][0]
+        return found
 
 
 def deep_graph(graph: bytes) -> bytes:
@@ -55,7 +55,9 @@ def deep_graph(graph: bytes) -> bytes:
     nodes = [one for number, one in main if number == _GRAPH_NODE]
     branch = next((one for one in nodes if _first(one, _NODE_OPERATOR) == b"If"), None)
     inner = [] if branch is None else _messages(_then_branch(branch))
-    kept = _needed([one for one in nodes if one is not branch] + [one for number, one in inner if number == _GRAPH_NODE])
+    kept = _needed(
+        [one for one in nodes if one is not branch] + [one for number, one in inner if number == _GRAPH_NODE]
+    )
     used = {name for node in kept for name in _all(node, _NODE_INPUT)}
     parts = [(_GRAPH_NODE, node) for node in kept]
     parts.append((_GRAPH_NAME, memoryview(b"encoder")))
