@@ -23,12 +23,12 @@ def test_help_names_every_verb(pointsman, monkeypatch):
     assert (code, err) == (0, "")
     verbs = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
     assert verbs == [
-        *("route", "batch", "predict", "serve", "budget", "db", "bundle", "registry"),
+        *("route", "batch", "predict", "serve", "budget", "keys", "db", "bundle", "registry"),
         *("train", "evaluate", "models", "target", "rows", "gate"),
     ]
 
 
-@pytest.mark.parametrize("verb", ["route", "batch", "predict", "serve", "budget", "db", "bundle", "registry"])
+@pytest.mark.parametrize("verb", ["route", "batch", "predict", "serve", "budget", "keys", "db", "bundle", "registry"])
 def test_every_verb_has_help(pointsman, verb):
     code, out, err = pointsman(verb, "--help")
     assert (code, err) == (0, "")
