@@ -27,6 +27,7 @@ CODES_AND_STATUSES = {
     "AccessError": ("access", 500),
     "Unauthenticated": ("unauthenticated", 401),
     "Forbidden": ("forbidden", 403),
+    "UnknownKey": ("unknown_key", 404),
     "RateLimited": ("rate_limited", 429),
     "Overloaded": ("overloaded", 503),
     "UpstreamError": ("upstream", 502),

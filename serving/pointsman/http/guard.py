@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pointsman.access import ANONYMOUS, Admission, KeyRing, Principal, RateLimiter, Rates, check_reach
+from pointsman.access import ANONYMOUS, KeyRing, Principal, RateLimiter, Rates, check_reach
 from pointsman.access.rates import headers_of
 from pointsman.access.roles import CALLING, METRICS, is_open, subject_of
 from pointsman.access.tokens import PREFIX
@@ -29,9 +29,14 @@ if TYPE_CHECKING:
 PRINCIPAL: Final = "principal"
 """Where the scope's state has who asks."""
 ADMISSION: Final = "admission"
-"""Where it has what the rate limiter counted; whoever learns the true tokens gives them to `RateLimiter.true_up`."""
+"""Where it has what the rate limiter counted.
 
-_BYTES_PER_TOKEN: Final = 4
+Whoever understands the body puts there what `RateLimiter.expect` returns for the tokens that it may use; whoever learns
+what it used calls `RateLimiter.true_up`.
+"""
+
+_AT_LEAST: Final = 1
+"""The tokens of a request that calls a model, until its body is understood: a size in bytes says little of images."""
 _NO_KEY: Final = (
     "There is no key; send one of this deployment as Authorization: Bearer pm-..., or as x-api-key. "
     "An admin makes them with: pointsman keys create"
@@ -127,7 +132,7 @@ class Guard:
             await self.app(scope, await self._read(passage, headers), passage.send)
             return
         with self._queue.place():
-            state[ADMISSION] = self._admitted(passage.principal, headers)
+            state[ADMISSION] = self._gate.limiter.admit(passage.principal, _AT_LEAST)
             receive = await self._read(passage, headers)
             if not await self._turn(passage.receive):
                 return
@@ -147,12 +152,6 @@ class Guard:
         if self._gate.keys.required:
             raise Unauthenticated(_NO_KEY)
         return self._anonymous
-
-    def _admitted(self, principal: Principal, headers: dict[bytes, bytes]) -> Admission:
-        """Count the request; its tokens are taken to be a quarter of its bytes until they are known."""
-        length = headers.get(b"content-length", b"")
-        tokens = int(length) // _BYTES_PER_TOKEN if length.isdigit() and principal.rates.tokens_per_minute else 0
-        return self._gate.limiter.admit(principal, tokens)
 
     async def _read(self, passage: "_Passage", headers: dict[bytes, bytes]) -> Receive:
         """Return the receive that gives the body again, once it is known to be one that may be decoded."""
