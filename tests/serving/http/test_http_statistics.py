@@ -156,6 +156,15 @@ def test_health_tells_of_the_last_hour(app, call):
     }
 
 
+def test_health_says_that_the_database_is_gone_and_figures_are_refused(app, call, log):
+    log._database.administer(lambda connection: connection.exec_driver_sql("DROP TABLE events"))
+    found = call(app, "GET", "/health").json()
+    assert (found["status"], found["requests"], found["error_rate"]) == ("database unavailable", None, None)
+    refused = call(app, "GET", "/v1/stats")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_unavailable")
+    assert refused.headers["retry-after"] == "2"
+
+
 def test_what_is_left_of_the_budget_stands_beside_the_figures(router, log, clock, tmp_path, call):
     with open_ledger(f"sqlite:///{tmp_path}/ledger.db", clock=clock, timeout_s=30) as ledger:
         treasury = Treasury(ledger, parse_rules({"daily_usd": 1, "tiers": False}), clock=clock)
