@@ -1,7 +1,7 @@
 """The application: every route by its subject, around one router."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
@@ -36,6 +36,7 @@ def create_app(
     clock: Callable[[], float] = time.perf_counter,
     alerts: Sender | None = None,
     log: "EventLog | None" = None,
+    circuits: Callable[[], Mapping[str, str]] = dict,
 ) -> FastAPI:
     """Return the server of one router; `clock` gives seconds and times the requests.
 
@@ -43,7 +44,7 @@ def create_app(
     which closes the treasury in the end. `alerts` delivers them as a webhook too.
 
     With a `log` there are the routes of statistics; its lines expire while the application runs, which closes it in the
-    end.
+    end; `circuits` gives the state of each model's circuit, for `/health`.
 
     Metrics are the application's own: of several worker processes each counts what it answered itself.
     """
@@ -63,7 +64,7 @@ def create_app(
         from pointsman.http.log_upkeep import install_log_upkeep
         from pointsman.http.statistics import statistics_api
 
-        apis.append(statistics_api(log, router.treasury))
+        apis.append(statistics_api(log, router.treasury, circuits))
         install_log_upkeep(app, log)
     for api in apis:
         app.include_router(api)

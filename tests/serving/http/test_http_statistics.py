@@ -153,7 +153,13 @@ def test_health_tells_of_the_last_hour(app, call):
         "error_rate": 0.5,
         "lost_events": 0,
         "waiting_events": 0,
+        "circuits": {},
     }
+
+
+def test_health_names_the_circuits_of_the_models(router, log, call):
+    app = create_app(router, log=log, circuits=lambda: {"mini": "open"})
+    assert call(app, "GET", "/v1/health").json()["circuits"] == {"mini": "open"}
 
 
 def test_health_says_that_the_database_is_gone_and_figures_are_refused(app, call, log):
