@@ -265,6 +265,18 @@ def test_lines_expire_after_the_retention_and_a_mark_says_so(url):
         assert marks(log) == [("", "expired", "retention")]
 
 
+def test_a_mark_lets_nothing_go_that_is_younger(url, log):
+    log.add(plain(1, at_us=0))
+    log.add(plain(2))
+    log.flush()
+    assert log.expire() == 1
+    found = database(url)
+    with pytest.raises(DBAPIError, match="append-only"), found.administering.begin() as connection:
+        connection.execute(text("DELETE FROM events"))
+    found.dispose()
+    assert [event.decision_id for event in events_of(log)] == ["p-2"]
+
+
 def test_nothing_expires_without_a_retention(url, clock):
     with open_log(url, clock=clock, privacy=PrivacySettings(retention_days=None)) as log:
         log.add(plain(1, at_us=0))
