@@ -37,8 +37,6 @@ _VERBS: Final = {
     "registry": "list, show, validate and import model cards",
 }
 _TRAINING_VERBS: Final = {
-    "init": "write a commented pointsman.yaml",
-    "config": "check pointsman.yaml",
     "train": "train a bundle from outcomes",
     "evaluate": "measure a bundle on outcomes, beside baselines",
     "models": "add a model to a trained bundle",

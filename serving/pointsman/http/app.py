@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -78,7 +78,7 @@ def create_app(
     if log is not None:
         from pointsman.http.statistics import statistics_api
 
-        apis.append(statistics_api(log, tenants))
+        apis.append(statistics_api(log, tenants, lambda: _circuits(executor)))
     if keys is not None:
         apis.append(keys_api(keys))
     if answers is not None:
@@ -130,3 +130,10 @@ async def _alive(
 
             await stack.enter_async_context(running(executor))
         yield
+
+
+def _circuits(executor: "Executor | None") -> Mapping[str, str]:
+    """Return the state of each model's circuit; nothing where no model is called."""
+    if executor is None:
+        return {}
+    return {model: health.state for model, health in executor.parts.health.snapshot().items()}

@@ -59,7 +59,7 @@ class Health(msgspec.Struct, frozen=True):
     """Whether the server does its work: "ok", "losing events" or "database unavailable".
 
     `requests` and `error_rate` are of the last hour. `lost_events` couldn't be written since the process began,
-    `waiting_events` will be.
+    `waiting_events` will be. `circuits` has the state of each model's circuit, where calls are made here.
     """
 
     status: str
@@ -68,14 +68,21 @@ class Health(msgspec.Struct, frozen=True):
     error_rate: float | None
     lost_events: int
     waiting_events: int
+    circuits: Mapping[str, str] = {}
 
 
-def statistics_api(log: EventLog, tenants: Tenants) -> APIRouter:
-    """Return the routes of the log; all of their work is done in threads, since it waits for the database."""
+Circuits = Callable[[], Mapping[str, str]]
+
+
+def statistics_api(log: EventLog, tenants: Tenants, circuits: Circuits = dict) -> APIRouter:
+    """Return the routes of the log; all of their work is done in threads, since it waits for the database.
+
+    `circuits` gives the state of each model's circuit.
+    """
     api = APIRouter(tags=["statistics"])
     _add_figures(api, log, tenants)
     _add_summaries(api, log, tenants)
-    _add_keeping(api, log)
+    _add_keeping(api, log, circuits)
     return api
 
 
@@ -153,12 +160,14 @@ def _add_summaries(api: APIRouter, log: EventLog, tenants: Tenants) -> None:
             )
 
 
-def _add_keeping(api: APIRouter, log: EventLog) -> None:
+def _add_keeping(api: APIRouter, log: EventLog, circuits: Circuits) -> None:
     @api.get("/v1/health", openapi_extra=operation("Health"))
     @api.get("/health", name="health_at_root", openapi_extra=operation("Health"))
     async def health(request: Request) -> Response:
         """Say whether the server does its work: uptime, the last hour's errors, events that were lost."""
-        return json_response(msgspec.json.encode(await to_thread.run_sync(_health, log, principal_of(request).tenant)))
+        return json_response(
+            msgspec.json.encode(await to_thread.run_sync(_health, log, principal_of(request).tenant, circuits()))
+        )
 
     @api.post("/v1/export/analytics", openapi_extra=_exporting())
     @api.post("/export/analytics", name="export_at_root", openapi_extra=_exporting())
@@ -264,15 +273,15 @@ def _month_tokens(tenants: Tenants, tenant: str) -> TokenBudget | None:
     return None if found is None else TokenBudget(*found)
 
 
-def _health(log: EventLog, tenant: str) -> Health:
+def _health(log: EventLog, tenant: str, circuits: Mapping[str, str]) -> Health:
     now = log.clock()
     uptime = (now - log.opened_at).total_seconds()
     try:
         figures = statistics(log, period(log, tenant, since=parse_moment("1h", now, "since"), until=now))
     except LedgerUnavailable:
-        return Health("database unavailable", uptime, None, None, log.lost, log.waiting)
+        return Health("database unavailable", uptime, None, None, log.lost, log.waiting, circuits)
     status = "losing events" if log.lost else "ok"
-    return Health(status, uptime, figures.requests, figures.error_rate, log.lost, log.waiting)
+    return Health(status, uptime, figures.requests, figures.error_rate, log.lost, log.waiting, circuits)
 
 
 def _exporting() -> dict[str, Any]:

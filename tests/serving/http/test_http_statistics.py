@@ -167,7 +167,17 @@ def test_health_tells_of_the_last_hour(app, call):
         "error_rate": 0.5,
         "lost_events": 0,
         "waiting_events": 0,
+        "circuits": {},
     }
+
+
+def test_health_says_that_the_database_is_gone_and_figures_are_refused(app, call, log):
+    log._database.administer(lambda connection: connection.exec_driver_sql("DROP TABLE events"))
+    found = call(app, "GET", "/health").json()
+    assert (found["status"], found["requests"], found["error_rate"]) == ("database unavailable", None, None)
+    refused = call(app, "GET", "/v1/stats")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_unavailable")
+    assert refused.headers["retry-after"] == "2"
 
 
 def test_what_is_left_of_the_tenants_budget_stands_beside_the_figures(router, log, clock, tmp_path, call, with_key):
