@@ -191,7 +191,7 @@ class HttpWire:
         if isinstance(error, aiohttp.ClientConnectorError):
             return UpstreamError(
                 f"{self._name} can't be reached at {self._url.host}:{self._url.port}: "
-                f"{self._wording.clean(str(getattr(error, 'os_error', error)))}. Nothing was sent.",
+                f"{self._wording.clean(str(error.os_error))}. Nothing was sent.",
                 is_retryable=True,
                 is_unbilled=True,
             )
