@@ -1,8 +1,14 @@
 """Calls of providers: what comes back, what goes out, and what is sent again."""
 
 import asyncio
+import contextlib
 import json
+import shutil
+import socket
+import ssl
+import subprocess
 import sys
+import threading
 
 import pytest
 from calling import ASK, KEY, body, complete, opened, settings, stream
@@ -226,6 +232,43 @@ def test_a_connection_that_was_refused_is_tried_again_and_costs_nothing(provider
         complete(provider, waits=waits)
     assert (refused.value.is_unbilled, refused.value.status, len(waits)) == (True, None, 1)
     provider.__enter__()
+
+
+def test_a_server_without_tls_where_tls_is_expected_got_nothing(provider):
+    with pytest.raises(UpstreamError, match=r"can't be reached .* Nothing was sent\.") as refused:
+        complete(provider, base_url=provider.openai_url.replace("http:", "https:"))
+    assert (refused.value.is_unbilled, provider.calls) == (True, [])
+
+
+@pytest.fixture
+def impostor(tmp_path):
+    """Give the port of a TLS server whose certificate nobody signed."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout {key}"
+    subprocess.run([*command.split(), "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with contextlib.suppress(OSError):
+                        context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl isn't installed")
+def test_a_server_whose_certificate_nobody_signed_gets_nothing(provider, impostor):
+    with pytest.raises(UpstreamError, match=r"certificate verify failed.* Nothing was sent\.") as refused:
+        complete(provider, base_url=f"https://127.0.0.1:{impostor}/v1")
+    assert (refused.value.is_unbilled, refused.value.status) == (True, None)
 
 
 # Configuration
