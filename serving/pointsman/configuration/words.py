@@ -13,6 +13,7 @@ from pointsman.settings import (
     BatchingSettings,
     CacheSettings,
     CascadeSettings,
+    ConversationSettings,
     KeySettings,
     OutputSettings,
     PrivacySettings,
@@ -60,6 +61,7 @@ SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "retries": Retries,
     "streams": StreamSettings,
     "cache": CacheSettings,
+    "conversation": ConversationSettings,
     "trimming": TrimmingSettings,
     "output": OutputSettings,
     "cascade": CascadeSettings,
@@ -93,6 +95,7 @@ class Configuration(msgspec.Struct, frozen=True):
     retries: Retries = Retries()
     streams: StreamSettings = StreamSettings()
     cache: CacheSettings = CacheSettings()
+    conversation: ConversationSettings = ConversationSettings()
     trimming: TrimmingSettings = TrimmingSettings()
     output: OutputSettings = OutputSettings()
     cascade: CascadeSettings = CascadeSettings()

@@ -7,7 +7,7 @@ from typing import Final
 
 from pointsman.budget.rules import Rules
 from pointsman.configuration import Configuration
-from pointsman.conversation import HARNESSES
+from pointsman.conversation import HARNESSES, rules_from
 from pointsman.conversation.affinity import Conversations
 from pointsman.gateway.answers import Answers
 from pointsman.gateway.embedding import LazyEmbedder
@@ -55,7 +55,7 @@ def opened_parts(configuration: Configuration, tenants: Tenants) -> Parts:
         upstreams=Upstreams(configuration.providers.values(), retries, clock=clock, rng=random.Random()),
         health=Health({card.id: card.availability for card in configuration.fleet.cards}, retries, clock=clock),
         conversations=Conversations(time.monotonic),
-        boilerplate=HARNESSES,
+        boilerplate=HARNESSES.plus(rules_from(configuration.conversation.rules)),
         embed=embed,
         belief=ASSUMED_BELIEF,
         answers=opened_answers(configuration, router, embed),
