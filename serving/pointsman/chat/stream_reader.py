@@ -19,7 +19,8 @@ class StreamReader:
     """Cuts a provider's bytes into events, and knows the answer that they make.
 
     `feed` never raises: what is wrong with the stream is in `error`, after which, as after the last event, nothing
-    more is read. `is_complete` tells that the protocol's last event came: a stream that ends before it was cut.
+    more is read. `is_complete` tells that the protocol's last event came. Where the bytes end, `close`: a stream that
+    ends before its last event was cut.
     """
 
     def __init__(self, protocol: Protocol) -> None:
@@ -35,8 +36,14 @@ class StreamReader:
         return self._events(self._splitter.feed(chunk))
 
     def close(self) -> list[SseEvent]:
-        """Return the last event where the stream ended without the empty line that should follow it."""
-        return self._events(self._splitter.close())
+        """Say that the stream ended; return its last event where the empty line that should follow it didn't come.
+
+        A stream that isn't complete then was cut, which is its `error`.
+        """
+        events = self._events(self._splitter.close())
+        if self.error is None and not self.is_complete:
+            self.error = no_answer("a stream without its last event" if self._bytes else "a stream without events")
+        return events
 
     def reply(self) -> Reply:
         """Return the answer so far; its usage only where it is of the whole answer and can be true."""
