@@ -6,6 +6,7 @@ import msgspec
 
 from pointsman.chat.answers import answer_of, no_answer, reported_error
 from pointsman.chat.anthropic_whole import AnthropicWhole
+from pointsman.chat.decoding import decoded_json
 from pointsman.chat.openai_whole import OpenaiWhole
 from pointsman.chat.sse import MOST_EVENT_BYTES, EventSplitter, SseEvent
 from pointsman.chat.words import Protocol, Reply
@@ -76,8 +77,8 @@ class StreamReader:
             self.is_complete = True
             return SseEvent(name, data)
         try:
-            value = msgspec.json.decode(data)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            value = decoded_json(data)
+        except ValueError:
             raise no_answer("an event that isn't JSON") from None
         if not isinstance(value, dict):
             raise no_answer("an event that isn't a JSON object")
