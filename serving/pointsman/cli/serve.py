@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from pointsman.cli.options import add_router_options, add_treasury_options, load_router
+from pointsman.cli.starting import starting
 from pointsman.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
@@ -57,10 +58,11 @@ def run(args: argparse.Namespace) -> int:
         import uvicorn
     except ModuleNotFoundError:
         raise MissingExtra("The HTTP server", "serve") from None
-    configuration = _configuration(args)
-    server = _server(args, configuration)
-    site = _site(args, configuration)
-    listener = _bound(server.host, server.port)
+    with starting():
+        configuration = _configuration(args)
+        server = _server(args, configuration)
+        site = _site(args, configuration)
+        listener = _bound(server.host, server.port)
     port = listener.getsockname()[1]
     if server.workers == 1:
         listener.listen(_BACKLOG)
@@ -84,7 +86,8 @@ def app_from_environment() -> "FastAPI":
     given = {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}
     words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     args = parser.parse_args(words)
-    return _site(args, _configuration(args)).app
+    with starting():
+        return _site(args, _configuration(args)).app
 
 
 class Site(NamedTuple):

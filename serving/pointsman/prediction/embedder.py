@@ -14,7 +14,7 @@ from pointsman.errors import BundleError
 from pointsman.prediction.audit import wire_fields
 from pointsman.prediction.bundle import GRAPH, Bundle
 from pointsman.prediction.encoder import TextEncoder, encoder_feeds, pooling_of
-from pointsman.prediction.predictor import SLOW_FUSIONS
+from pointsman.prediction.predictor import SLOW_FUSIONS, forget_bytes
 from pointsman.prediction.wording import core_text
 
 OUTPUT: Final = "deep_embedding"
@@ -120,4 +120,6 @@ def _opened(graph: bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS)
+    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS)
+    forget_bytes(session)
+    return session
