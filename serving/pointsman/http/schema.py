@@ -56,7 +56,7 @@ def components(*, has_budgets: bool, has_log: bool = False) -> dict[str, Schema]
 
 
 def _log_structs() -> tuple[type, ...]:
-    from pointsman.http.statistics import Erased, Health, Reset
+    from pointsman.http.log_keeping import Erased, Health, Reset
     from pointsman.insight import Costs, OptimizationMetrics, Savings, Series, Statistics
     from pointsman.insight.summaries import Breakdown, CostSummary, PerformanceSummary, Summary
 

@@ -6,6 +6,7 @@ import pytest
 
 from pointsman.budget import GLOBAL
 from pointsman.store import open_ledger
+from pointsman.store.schema import HEAD
 
 TEXT = "Write unit tests for the ISO date parser"
 
@@ -125,7 +126,7 @@ def test_a_forecast_is_told_in_words(budget):
 
 
 def test_the_database_is_upgraded_and_another_url_refused(pointsman, url):
-    assert pointsman("db", "upgrade", "--database-url", url) == (0, "The database is at revision 0002.\n", "")
+    assert pointsman("db", "upgrade", "--database-url", url) == (0, f"The database is at revision {HEAD}.\n", "")
     code, out, err = pointsman("db", "upgrade", "--database-url", "mysql://root@host/db")
     assert (code, out) == (2, "")
     assert "expected sqlite:///pointsman.db or postgresql://user@host/database" in err
