@@ -58,7 +58,7 @@ def _keys(schemas: dict[str, Schema]) -> None:
 
 
 def _log_structs() -> tuple[type, ...]:
-    from pointsman.http.statistics import Erased, Health, Reset
+    from pointsman.http.log_keeping import Erased, Health, Reset
     from pointsman.insight import Costs, OptimizationMetrics, Savings, Series, Statistics
     from pointsman.insight.summaries import Breakdown, CostSummary, PerformanceSummary, Summary
 
