@@ -29,6 +29,7 @@ CODES_AND_STATUSES = {
     "Forbidden": ("forbidden", 403),
     "RateLimited": ("rate_limited", 429),
     "Overloaded": ("overloaded", 503),
+    "NotCached": ("not_cached", 504),
     "UpstreamError": ("upstream", 502),
     "UpstreamTimeout": ("upstream_timeout", 504),
     "ParityError": ("parity", 500),

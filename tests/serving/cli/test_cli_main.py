@@ -23,7 +23,7 @@ def test_help_names_every_verb(pointsman, monkeypatch):
     assert (code, err) == (0, "")
     verbs = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
     assert verbs == [
-        *("route", "batch", "predict", "serve", "budget", "db", "bundle", "registry"),
+        *("route", "batch", "predict", "serve", "budget", "cache", "db", "bundle", "registry"),
         *("train", "evaluate", "models", "target", "rows", "gate"),
     ]
 
