@@ -37,6 +37,10 @@ class Tenants:
         found = (one.treasury for one in (self.router, *self._others.values()))
         return [one for one in found if one is not None]
 
+    def replace(self, router: Router) -> None:
+        """Decide from here on with another router."""
+        self.router, self._others = router, {}
+
     def note_availability(self, availability: Mapping[str, float]) -> None:
         """Decide from here on with these shares of availability, by model."""
         self.router = self.router.with_availability(availability)

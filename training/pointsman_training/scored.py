@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from pointsman.cli.files import read_lines
+from pointsman.json_lines import read_lines
 from pointsman.errors import InvalidFile, InvalidOutcomes
 from pointsman.prediction import Bundle, Predictor
 from pointsman.prediction.newcomers import Scored

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from pointsman.cli.files import STANDARD, check_output, read_lines, refuse_equal_ids, write_whole
+from pointsman.cli.files import check_output, write_whole
+from pointsman.json_lines import STANDARD, read_lines, refuse_equal_ids
 from pointsman.cli.options import add_router_options, add_treasury_options, check_models, load_router
 from pointsman.cli.progress import chunks
 from pointsman.cli.promising import PromiseTally

@@ -8,7 +8,10 @@ from pointsman.configuration.reading import read_configuration
 from pointsman.configuration.words import Configuration
 from pointsman.errors import InvalidConfig
 
-FIXED: Final = ("database_url", "tenant", "server.host", "server.port", "server.workers", "keys.secret")
+FIXED: Final = (
+    *("database_url", "tenant", "hold_for_s", "alert_webhook", "server", "keys", "limits", "cache"),
+    *("privacy.text", "privacy.retention_days"),
+)
 """Settings that a running server keeps until it starts again."""
 
 

@@ -104,11 +104,22 @@ def _gateway(schemas: dict[str, Schema]) -> None:
     }
 
 
+def _configuration_structs() -> tuple[type, ...]:
+    from pointsman.http.configuring import Reloaded
+
+    return (Reloaded,)
+
+
+def _nothing(schemas: dict[str, Schema]) -> None:
+    """Describe no request."""
+
+
 SUBJECTS: Final = {
     "budgets": Subject(lambda: (BudgetList, ForecastList, Outcome, Settlement), _budgets),
     "keys": Subject(lambda: (KeyList, IssuedKey, UserList), _keys),
     "log": Subject(_log_structs, _log),
     "cache": Subject(_cache_structs, _cache),
     "gateway": Subject(_gateway_structs, _gateway),
+    "configuration": Subject(_configuration_structs, _nothing),
 }
 """The parts of the API that aren't there in every application."""

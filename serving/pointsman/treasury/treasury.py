@@ -72,9 +72,16 @@ class Treasury:
 
     def of(self, tenant: str) -> "Treasury":
         """Return the treasury of another tenant on the same ledger, under the same rules."""
-        return Treasury(
-            self.ledger, self.rules, clock=self.clock, tenant=tenant, hold_for=self._hold_for, ids=self._ids
-        )
+        return self._like(self.rules, tenant)
+
+    def under(self, rules: Rules) -> "Treasury":
+        """Return the treasury under other rules; what it has learned of the traffic stays."""
+        other = self._like(rules, self.tenant)
+        other.pacers = self.pacers
+        return other
+
+    def _like(self, rules: Rules, tenant: str) -> "Treasury":
+        return Treasury(self.ledger, rules, clock=self.clock, tenant=tenant, hold_for=self._hold_for, ids=self._ids)
 
     def snapshot(self) -> Snapshot:
         """Return limits and usage as they stand, at most a second old.
