@@ -15,7 +15,6 @@ from pointsman.errors import InvalidFile
 from pointsman.json_lines import STANDARD
 
 
-
 def check_output(path: str) -> None:
     """Refuse an output that can't be written, before any work is spent on it.
 

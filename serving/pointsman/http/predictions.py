@@ -11,8 +11,8 @@ from pointsman.http.bodies import decode, reply, task_list
 from pointsman.http.operations import operation
 from pointsman.predictions import PredictionRecord, item_from_dict, prediction_records
 from pointsman.router import Router
-from pointsman.tenants import Tenants
 from pointsman.task_json import LIST, NAME, NAMES, Kind, read_object
+from pointsman.tenants import Tenants
 
 _KINDS: Final[Mapping[str, Kind]] = {"tasks": LIST, "models": NAMES, "profile": NAME}
 

@@ -23,12 +23,8 @@ def test_help_names_every_verb(pointsman, monkeypatch):
     assert (code, err) == (0, "")
     verbs = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
     assert verbs == [
-<<<<<<< HEAD
         *("init", "config", "route", "batch", "predict", "serve", "budget"),
         *("stats", "cost", "export", "status", "reset", "privacy", "keys", "cache", "db", "bundle", "registry"),
-=======
-        *("route", "batch", "predict", "serve", "budget", "cache", "db", "bundle", "registry"),
->>>>>>> cache
         *("train", "evaluate", "models", "target", "rows", "gate"),
     ]
 
