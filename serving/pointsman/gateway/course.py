@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from pointsman.chat import Reply
+from pointsman.conversation.affinity import cached_prefix
 from pointsman.events import Attempt, CacheUse, Event
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.parts import Parts
@@ -50,6 +51,11 @@ class Course:
         return sum(one.held_nanousd if one.cost_nanousd is None else one.cost_nanousd for one in self.attempts)
 
     @property
+    def tokens(self) -> int:
+        """What all attempts read and wrote, as far as their providers said."""
+        return sum((one.input_tokens or 0) + (one.output_tokens or 0) for one in self.attempts)
+
+    @property
     def is_cascade(self) -> bool:
         """Whether answers are judged, and others asked for: not where the caller names the model."""
         settings, asked = self.parts.cascade, self.asked
@@ -67,8 +73,8 @@ class Course:
         self.model, self.reply, self.usage = model, reply, reply.usage
         self._compare()
         if reply.usage is not None and not self.tokens_saved:
-            tenant, tokens = self.asked.who.tenant, reply.usage.input_tokens
-            self.parts.conversations.remember(tenant, self.asked.chat, model, tokens)
+            cached = cached_prefix(reply.usage, is_automatic=self.parts.protocol(model) == "openai")
+            self.parts.conversations.remember(self.asked.who.tenant, self.asked.chat, model, *cached)
 
     def reused(self, model: str, reply: Reply) -> None:
         """Note an answer that was given before."""

@@ -55,7 +55,9 @@ class Executor:
         return Course(asked, self.parts, self.parts.clock(), self.parts.wall_us())
 
     def ended(self, course: Course) -> None:
-        """Write a request into the log."""
+        """Write a request into the log, and say what it used."""
+        if course.asked.spent is not None:
+            course.asked.spent(course.tokens)
         if course.parts.log is not None:
             course.parts.log.add(course.event(self.parts.clock()))
 

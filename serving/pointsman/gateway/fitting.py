@@ -1,10 +1,10 @@
 """How much of a chat is sent, and how much may come back: what plan, settings and the models' windows allow."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from pointsman.budget.exposure import TOKENS_PER_MESSAGE
 from pointsman.chat import input_bound, input_estimate
+from pointsman.conversation import conversation_key
 from pointsman.conversation.concise import instruction
 from pointsman.conversation.output import output_limit
 from pointsman.conversation.trimming import Trim, trimmed
@@ -60,7 +60,7 @@ def answer_limits(asked: Asked, parts: Parts, task: Task) -> tuple[int | None, s
     if not (settings.predicted or settings.max_tokens_by_type or settings.concise):
         return asked_tokens, None
     kind, predicted = _foreseen(parts, task)
-    unit = asked.wishes.conversation or _opening(asked)
+    unit = conversation_key(asked.who.tenant, asked.chat, asked.wishes.conversation)
     limit = output_limit(settings, kind, asked=asked_tokens, predicted_tokens=predicted)
     return limit, instruction(kind, settings, unit)
 
@@ -70,9 +70,3 @@ def _foreseen(parts: Parts, task: Task) -> tuple[str, float]:
     candidates = parts.router.candidates([task], "fast")
     kind = task.type or TASK_TYPES[int(parts.router.predictor.read([task.description], "fast").type.argmax())]
     return kind, float(candidates.output_tokens.max())
-
-
-def _opening(asked: Asked) -> str:
-    """Return what stays the same throughout a conversation: how it began."""
-    turns: Sequence[str] = [turn.text for turn in asked.chat.turns if turn.role == "user"]
-    return turns[0] if turns else ""

@@ -52,7 +52,7 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         tags=asked.tags,
     )
     limit, words = answer_limits(asked, parts, task)
-    bound = input_bound(chat, asked.body_bytes) + len(words or "")
+    bound = input_bound(chat, asked.body_bytes) + len((words or "").encode())
     call = Call(
         most_input_tokens=bound if trim is None else min(bound, _trimmed_bound(chat, trim)),
         max_output_tokens=limit,

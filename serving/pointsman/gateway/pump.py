@@ -10,7 +10,6 @@ from pointsman.gateway.keeping import keep
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.till import Held
 
-_ENDED_EARLY: Final = "the provider's stream ended before the answer did"
 _HUNG_UP: Final = "the caller hung up, and the stream was cut off"
 
 
@@ -64,7 +63,8 @@ class Pump:
             return error
         except asyncio.CancelledError:
             return UpstreamError(_HUNG_UP)
-        return None if self.reader.is_complete else UpstreamError(_ENDED_EARLY)
+        self.reader.close()
+        return self.reader.error
 
     def _settle(self, held: Held, failure: UpstreamError | None, total_ms: float) -> None:
         """Post what the answer cost: its usage where the provider stated it, however the stream ended."""

@@ -72,7 +72,7 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    metrics = Metrics()
+    metrics, gate = Metrics(), open_gate() if gate is None else gate
     tenants = router if isinstance(router, Tenants) else Tenants(router)
     router = tenants.router
     apis = [
@@ -102,8 +102,7 @@ def create_app(
             from pointsman.http.configuring import configuring_api
 
             apis.append(configuring_api(reloading))
-        app.add_middleware(Chats, executor=executor, metrics=metrics)
-    gate = open_gate() if gate is None else gate
+        app.add_middleware(Chats, executor=executor, metrics=metrics, limiter=gate.limiter)
     for api in apis:
         app.include_router(api)
     app.router.lifespan_context = lambda _: _alive(tenants, metrics, alerts, executor, reloading, log, gate, keys)

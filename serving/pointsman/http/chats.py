@@ -8,13 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pointsman.chat import Protocol, error_body, read_chat
+from pointsman.access import RateLimiter
+from pointsman.chat import Protocol, error_body, input_estimate, read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway import Executor, stream
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.upstreams.wire import PASSED_HEADERS
 from pointsman.http.bodies import decode, json_response, read_body
 from pointsman.http.errors import status_of, waiting_headers
+from pointsman.http.metering import meter
 from pointsman.http.metrics import Metrics
 from pointsman.http.principals import principal_of
 from pointsman.http.wishes import PREFIX, wishes_of
@@ -52,8 +54,8 @@ class Chats:
     the gateway takes for a chat.
     """
 
-    def __init__(self, app: ASGIApp, executor: Executor, metrics: Metrics) -> None:
-        self.app, self.executor, self.metrics = app, executor, metrics
+    def __init__(self, app: ASGIApp, executor: Executor, metrics: Metrics, limiter: RateLimiter) -> None:
+        self.app, self.executor, self.metrics, self.limiter = app, executor, metrics, limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a chat, or run the application."""
@@ -67,7 +69,7 @@ class Chats:
 
     async def _answer(self, request: Request, protocol: Protocol) -> Response:
         try:
-            asked = await asked_of(request, protocol)
+            asked = await asked_of(request, protocol, self.limiter)
             if asked.chat.is_stream:
                 streamed = await stream(self.executor, asked)
                 return EventStream(streamed.pieces, headers_of(streamed.facts))
@@ -84,18 +86,20 @@ class Place(NamedTuple):
     path: str
 
 
-async def asked_of(request: Request, protocol: Protocol) -> Asked:
+async def asked_of(request: Request, protocol: Protocol, limiter: RateLimiter) -> Asked:
     """Return what a request asks.
 
     Raises:
         InvalidInput: its body or a header can't be used.
+        RateLimited: its key has no room for so many tokens.
     """
     body = await read_body(request)
     data = await to_thread.run_sync(decode, body) if len(body) > _LARGE_BYTES else decode(body)
     headers = request.headers
     chat, wishes = read_chat(protocol, data), wishes_of(headers)
     sent_on = {name: headers[name] for name in PASSED_HEADERS if name in headers}
-    return Asked(chat, len(body), principal_of(request), wishes, headers=sent_on)
+    spent = meter(request, limiter, input_estimate(chat))
+    return Asked(chat, len(body), principal_of(request), wishes, headers=sent_on, spent=spent)
 
 
 def headers_of(facts: Mapping[str, str]) -> dict[str, str]:
