@@ -266,6 +266,8 @@ class Decision(msgspec.Struct, frozen=True):
     `max_output_tokens` is sent with it. Report what came of `decision_id`, else the hold is presumed spent at its
     expiry. `fallbacks` are then those that would have fitted too. `degradation` says how a budget changed the choice,
     None where it didn't.
+
+    `features` are what the graph said of the text, in numbers, where the router was told to keep them.
     """
 
     model: str
@@ -295,6 +297,7 @@ class Decision(msgspec.Struct, frozen=True):
     held_nanousd: int | None = None
     max_output_tokens: int | None = None
     degradation: str | None = None
+    features: tuple[float, ...] = ()
 
     @property
     def cost_usd(self) -> float:
@@ -311,4 +314,5 @@ class Decision(msgspec.Struct, frozen=True):
         data: dict[str, Any] = msgspec.to_builtins(self)
         data["cost_usd"] = self.cost_usd
         data["saving_usd"] = self.saving_usd
+        del data["features"]
         return data

@@ -177,6 +177,7 @@ def _decided(decision: Decision) -> dict[str, Any]:
         "is_degraded": decision.degradation is not None,
         "novelty": decision.novelty,
         "bundle": decision.bundle,
+        "features": decision.features,
         "qualities": {one.model: one.quality for one in decision.candidates},
         "expected_nanousd": decision.cost_nanousd,
     }

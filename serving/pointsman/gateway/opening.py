@@ -103,7 +103,11 @@ def opened_router(configuration: Configuration, treasury: Treasury) -> Router:
     Raises:
         BundleError, InvalidInput: the bundle can't be used, or the policy isn't possible with it.
     """
-    return Router.load(configuration.bundle, configuration.fleet, configuration.profile, configuration.policy, treasury)
+    router = Router.load(
+        configuration.bundle, configuration.fleet, configuration.profile, configuration.policy, treasury
+    )
+    router.keeps_features = True
+    return router
 
 
 def opened_answers(configuration: Configuration, router: Router, embed: LazyEmbedder) -> Answers | None:

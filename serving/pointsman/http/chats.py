@@ -9,16 +9,16 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pointsman.access import RateLimiter
-from pointsman.chat import Protocol, error_body, input_estimate, read_chat
+from pointsman.chat import Protocol, input_estimate, read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway import Executor, stream
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.upstreams.wire import PASSED_HEADERS
-from pointsman.http.bodies import decode, json_response, read_body
-from pointsman.http.errors import status_of, waiting_headers
+from pointsman.http.bodies import decode, read_body
 from pointsman.http.metering import meter
 from pointsman.http.metrics import Metrics
 from pointsman.http.principals import principal_of
+from pointsman.http.refusals import refusal
 from pointsman.http.wishes import PREFIX, wishes_of
 
 PATHS: Final[Mapping[str, Protocol]] = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic"}
@@ -76,7 +76,7 @@ class Chats:
             answered = await self.executor.answer(asked)
         except PointsmanError as error:
             self.metrics.refused(error.code)
-            return refusal(protocol, error)
+            return refusal(request.url.path, error)
         return Response(answered.body, 200, headers_of(answered.facts), "application/json")
 
 
@@ -105,8 +105,3 @@ async def asked_of(request: Request, protocol: Protocol, limiter: RateLimiter) -
 def headers_of(facts: Mapping[str, str]) -> dict[str, str]:
     """Return what is said of an answer as headers."""
     return {PREFIX + name: value for name, value in facts.items()}
-
-
-def refusal(protocol: Protocol, error: PointsmanError) -> Response:
-    """Return an error in the shape of the caller's protocol."""
-    return json_response(error_body(protocol, error), status_of(error), waiting_headers(error))
