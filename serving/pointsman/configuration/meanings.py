@@ -50,6 +50,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "alert_webhook": Meaning("where budget alerts are posted, signed with `$POINTSMAN_WEBHOOK_SECRET`", is_secret=True),
     "routing.strategy": Meaning("how `auto` chooses; the README lists the strategies"),
     "routing.baseline": Meaning("the model that savings are counted against"),
+    "routing.rollout": _share("the share of callers that are routed; the others get the baseline, until it is raised"),
     "routing.confidence": _share("the chance below which a choice escalates; `off` never does; left out: 0.7"),
     "routing.trade_usd": Meaning("what quality 1.0 is worth per task, in USD; left out: the bundle's", 0, 1e9, True),
     "routing.target_quality": _share("the mean quality to promise at least cost, instead of `trade_usd`"),

@@ -95,6 +95,7 @@ def _configuration(
         policy,
         routing.profile,
         routing.bundle,
+        routing.rollout,
         budgets,
         **(msgspec.structs.asdict(deployment) | sections),
     )

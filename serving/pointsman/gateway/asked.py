@@ -48,11 +48,12 @@ class Asked(msgspec.Struct, frozen=True):
     kind: str = "chat"
     headers: Mapping[str, str] = _NO_TAGS
     spent: Callable[[int], None] | None = None
+    baseline: str | None = None
 
     @property
     def pinned(self) -> str | None:
-        """The model that the caller names; None where the router is to choose."""
-        return None if self.chat.model in AUTO else self.chat.model
+        """The model that the caller names, or gets outside of the rollout; None where the router is to choose."""
+        return self.baseline if self.chat.model in AUTO else self.chat.model
 
     @property
     def tags(self) -> dict[str, str]:

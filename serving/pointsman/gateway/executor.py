@@ -13,6 +13,7 @@ from pointsman.gateway.keeping import found, keep
 from pointsman.gateway.later import Later
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import planned
+from pointsman.gateway.rollout import rolled_out
 from pointsman.gateway.till import Till
 
 
@@ -52,7 +53,8 @@ class Executor:
 
     def begun(self, asked: Asked) -> Course:
         """Return the course of a request that comes in."""
-        return Course(asked, self.parts, self.parts.clock(), self.parts.wall_us())
+        parts = self.parts
+        return Course(rolled_out(asked, parts), parts, parts.clock(), parts.wall_us())
 
     def ended(self, course: Course) -> None:
         """Write a request into the log, and say what it used."""

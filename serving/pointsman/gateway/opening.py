@@ -88,6 +88,7 @@ def _changeable(configuration: Configuration) -> dict[str, Any]:
         "where": configuration.upstreams,
         "upstreams": Upstreams(configuration.providers.values(), retries, clock=time.perf_counter, rng=random.Random()),
         "boilerplate": HARNESSES.plus(rules),
+        "rollout": configuration.rollout,
         "trimming": configuration.trimming,
         "output": configuration.output,
         "cascade": configuration.cascade,
