@@ -4,12 +4,9 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
-
-import msgspec
+from typing import BinaryIO
 
 from pointsman.errors import InvalidFile
 from pointsman.json_lines import STANDARD

@@ -76,7 +76,8 @@ class Configuration(msgspec.Struct, frozen=True):
     """Everything that a server needs to know; each part goes to the room that it concerns.
 
     `fleet` has the baseline; `upstreams` says of each of its models where it is called. `bundle` None is the one that
-    comes along; `rollout` is the share of callers that are routed; `budgets` None keeps none. `hold_for_s` is how long a bill may take before its hold is presumed spent.
+    comes along; `rollout` is the share of callers that are routed; `budgets` None keeps none. `hold_for_s` is how long
+    a bill may take before its hold is presumed spent.
     """
 
     providers: Mapping[str, Provider]
