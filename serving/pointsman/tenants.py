@@ -26,6 +26,11 @@ class Tenants:
             found = self._others[tenant] = self.router.paid_by(treasury.of(tenant))
         return found
 
+    @property
+    def unpaid(self) -> Router:
+        """The router that holds nobody's money: its decisions aren't for calls."""
+        return self.router.paid_by(None)
+
     def treasury_of(self, tenant: str) -> Treasury:
         """Return the tenant's treasury, of a router that has one."""
         treasury = self.of(tenant).treasury

@@ -44,13 +44,13 @@ class Attempting:
         self.admit(model)
         held = await self.held(model)
         edit = self.plan.edit(self.parts.where[model].upstream_name, held.max_output_tokens)
-        return await self._sent(model, held, self.body(model, self.chat, edit, held), "answer")
+        return await self._sent(model, held, self.body(model, _whole(self.chat), edit, held), "answer")
 
     async def again(self, model: str) -> Tried:
         """Return another answer of a model to the caller's chat, to be compared. Raises as `answer`."""
         held = await self.held(model)
         edit = self.plan.edit(self.parts.where[model].upstream_name, held.max_output_tokens)
-        return await self._sent(model, held, self.body(model, self.chat, edit, held), "sample")
+        return await self._sent(model, held, self.body(model, _whole(self.chat), edit, held), "sample")
 
     async def aside(self, model: str, chat: Chat, purpose: Purpose) -> Tried:
         """Return a model's answer to another chat that this request needs, such as a judge's. Raises as `answer`."""
@@ -169,3 +169,11 @@ class Attempting:
                 error=None if error is None else error.code,
             )
         )
+
+
+def _whole(chat: Chat) -> Chat:
+    """Return the chat as it is asked where its answer is to come in one piece, though the caller wants a stream."""
+    if not chat.is_stream:
+        return chat
+    body = {name: value for name, value in chat.body.items() if name not in ("stream", "stream_options")}
+    return msgspec.structs.replace(chat, body=body, is_stream=False)

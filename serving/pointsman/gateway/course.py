@@ -1,5 +1,6 @@
 """One request on its way through the gateway: what was decided, what was tried, what it cost, how long it took."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan
 from pointsman.money import NANO
 from pointsman.registry import TokenUsage
+from pointsman.treasury.treasury import new_id
 from pointsman.types import Decision
 
 _DIGITS: Final = 9
@@ -28,6 +30,7 @@ class Course:
 
     asked: Asked
     parts: Parts
+    tags: Mapping[str, str]
     started: float
     at_us: int
     decision: Decision | None = None
@@ -44,6 +47,7 @@ class Course:
     text: str | None = None
     error: str | None = None
     status: int = 200
+    _own_id: str = field(default_factory=new_id)
 
     @property
     def cost_nanousd(self) -> int:
@@ -110,9 +114,14 @@ class Course:
                 "confidence": f"{decision.confidence:.4f}",
                 "strategy": decision.strategy,
             }
-            if decision.decision_id is not None:
-                found["decision-id"] = decision.decision_id
+        found["decision-id"] = self.decision_id
         return found
+
+    @property
+    def decision_id(self) -> str:
+        """What the answer, its holds and its line of the log go by; where nothing was held, an id of its own."""
+        decided = None if self.decision is None else self.decision.decision_id
+        return decided or self._own_id
 
     def overhead_ms(self, now: float) -> float:
         """Return the milliseconds that weren't spent waiting for a provider."""
@@ -122,12 +131,12 @@ class Course:
         """Return the line of the log."""
         asked, usage = self.asked, self.usage
         event = Event(
-            decision_id=_decision_id(self.decision, self.at_us),
+            decision_id=self.decision_id,
             at_us=self.at_us,
             kind=asked.kind,
             tenant=asked.who.tenant,
             key=asked.who.key,
-            tags=asked.tags,
+            tags=self.tags,
             model=self.model,
             requested_model=asked.chat.model,
             is_routed=asked.pinned is None,
@@ -154,12 +163,6 @@ def dollars(nanousd: int) -> str:
     sign, rest = "-" if nanousd < 0 else "", abs(nanousd)
     text = f"{sign}{rest // NANO}.{rest % NANO:0{_DIGITS}d}".rstrip("0")
     return text + "0" if text.endswith(".") else text
-
-
-def _decision_id(decision: Decision | None, at_us: int) -> str:
-    if decision is not None and decision.decision_id is not None:
-        return decision.decision_id
-    return f"none-{at_us}"
 
 
 def _decided(decision: Decision) -> dict[str, Any]:

@@ -52,9 +52,13 @@ class Executor:
         return Answered(body, course.facts(self.parts.clock()), course)
 
     def begun(self, asked: Asked) -> Course:
-        """Return the course of a request that comes in."""
+        """Return the course of a request that comes in.
+
+        Raises:
+            Forbidden: it names another payer than its key does.
+        """
         parts = self.parts
-        return Course(rolled_out(asked, parts), parts, parts.clock(), parts.wall_us())
+        return Course(rolled_out(asked, parts), parts, asked.tags, parts.clock(), parts.wall_us())
 
     def ended(self, course: Course) -> None:
         """Write a request into the log, and say what it used."""

@@ -1,9 +1,10 @@
 """How much of a chat is sent, and how much may come back: what plan, settings and the models' windows allow."""
 
+from collections.abc import Callable
 from typing import Final
 
 from pointsman.budget.exposure import TOKENS_PER_MESSAGE
-from pointsman.chat import input_bound, input_estimate
+from pointsman.chat import Chat, input_bound, input_estimate
 from pointsman.conversation import conversation_key
 from pointsman.conversation.concise import instruction
 from pointsman.conversation.output import output_limit
@@ -25,14 +26,14 @@ def trim_of(asked: Asked, parts: Parts) -> Trim | None:
     """
     if not parts.trimming.enabled:
         return None
-    room = _room(asked, parts)
-    trim = None
-    if input_estimate(asked.chat) > room:
-        trim = trimmed(asked.chat, room, _estimate, parts.embed)
+    room, chat, trim = _room(asked, parts), asked.chat, None
+    estimate = input_estimate(chat)
+    if estimate > room:
+        trim = trimmed(chat, room - _beside(chat, estimate, _estimate), _estimate, parts.embed)
     plan = parts.tenants.treasury_of(asked.who.tenant).rules.plan(asked.tags.get("user"))
     most = None if plan is None else plan.max_input_tokens
-    if most is not None and input_bound(asked.chat, asked.body_bytes) > most:
-        tighter = trimmed(asked.chat, most, _bound, parts.embed)
+    if most is not None and (bound := input_bound(chat, asked.body_bytes)) > most:
+        tighter = trimmed(chat, most - _beside(chat, bound, _bound), _bound, parts.embed)
         trim = tighter if trim is None or len(tighter.dropped) > len(trim.dropped) else trim
     return None if trim is None or trim.is_untouched else trim
 
@@ -44,6 +45,11 @@ def _room(asked: Asked, parts: Parts) -> int:
     largest = max(windows) - max(windows) // _ANSWER_SHARE
     most = parts.trimming.max_input_tokens
     return largest if most is None else min(most, largest)
+
+
+def _beside(chat: Chat, tokens: int, count: Callable[[str], int]) -> int:
+    """Return what of the tokens isn't the text of messages: tools, and the JSON around it all."""
+    return max(0, tokens - sum(count(turn.text) for turn in chat.turns))
 
 
 def _estimate(text: str) -> int:

@@ -4,10 +4,12 @@ import msgspec
 
 from pointsman.caching.words import Answer
 from pointsman.chat import read_reply
+from pointsman.errors import PointsmanError
 from pointsman.gateway.asked import NO_WISHES, Wishes
 from pointsman.gateway.attempting import Tried
 from pointsman.gateway.course import Course
-from pointsman.types import ANYTHING
+from pointsman.gateway.planning import planned
+from pointsman.types import ANYTHING, Decision
 
 
 def found(course: Course) -> Tried | None:
@@ -27,8 +29,17 @@ def found(course: Course) -> Tried | None:
     if known is None:
         return None
     reply = read_reply(known.protocol, known.body)
+    course.decision = _read(course)
     course.reused(known.model, msgspec.structs.replace(reply, usage=known.usage))
     return Tried(known.model, known.body, known.protocol, reply, 0)
+
+
+def _read(course: Course) -> Decision | None:
+    """Return how the request would be routed, without money: what the answer says of complexity and confidence."""
+    try:
+        return course.parts.tenants.unpaid.route(planned(course.asked, course.parts).task)
+    except PointsmanError:
+        return None
 
 
 def keep(course: Course, tried: Tried) -> None:

@@ -98,7 +98,8 @@ def _constraints(asked: Asked, parts: Parts, tokens_saved: int) -> Constraints:
 
 
 def _closed(asked: Asked, parts: Parts) -> tuple[str, ...]:
-    """Return the models whose circuit is open; a model that the caller names is tried all the same."""
+    """Return the models whose circuit is open; where all are, each says so itself, and a named one is tried anyway."""
     if asked.pinned is not None:
         return ()
-    return tuple(model for model in parts.fleet.ids if parts.health.is_open(model))
+    closed = tuple(model for model in parts.fleet.ids if parts.health.is_open(model))
+    return closed if len(closed) < len(parts.fleet.ids) else ()

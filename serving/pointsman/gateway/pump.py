@@ -76,10 +76,10 @@ class Pump:
         elif failure.message != _HUNG_UP:
             self.parts.health.failed(self.model, failure)
         self.course.ended_by(self.model, reply)
-        if failure is None:
-            tried = Tried(self.model, whole_of_stream(self.reader), protocol, reply, paid or held.held_nanousd)
-            keep(self.course, tried)
-        else:
+        if failure is None and self.parts.answers is not None:
+            cost = held.held_nanousd if paid is None else paid
+            keep(self.course, Tried(self.model, whole_of_stream(self.reader), protocol, reply, cost))
+        if failure is not None:
             self.course.error, self.course.status = failure.code, http_status(failure)
 
     def _last(self, failure: UpstreamError | None) -> bytes:

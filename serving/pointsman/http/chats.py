@@ -104,4 +104,4 @@ async def asked_of(request: Request, protocol: Protocol, limiter: RateLimiter) -
 
 def headers_of(facts: Mapping[str, str]) -> dict[str, str]:
     """Return what is said of an answer as headers."""
-    return {PREFIX + name: value for name, value in facts.items()}
+    return {PREFIX + name: value.encode("ascii", "backslashreplace").decode() for name, value in facts.items()}
