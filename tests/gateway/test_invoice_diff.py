@@ -6,8 +6,9 @@ import httpx
 import msgspec
 import pytest
 from gateways import document, running_gateway
-from invoices import FAILURES, FAST, PATHS, PATIENCE_S, QUICK, Till, check
+from invoices import FAILURES, FAST, PATHS, PATIENCE_S, QUICK, Failure, Path, Till, check
 from provider import Provider
+from provider_acts import Act
 from provider_bill import TARIFFS
 
 WORDS = (
@@ -70,3 +71,20 @@ def test_what_is_posted_is_what_the_provider_bills(gateways, provider, client, p
     case = PATHS[path]
     till = Till(gateways(case.gateway), provider, client)
     check(till, case, FAILURES[failure], f"{WORDS}{path}, {failure}.")
+
+
+@pytest.mark.parametrize(("name", "end"), [("plain", "whole"), ("abort", "hung_up")])
+def test_a_stream_that_nobody_reads_is_read_to_its_end_or_cut_off_as_it_is_set(gateways, provider, client, name, end):
+    long = Failure((Act(words=400, every_s=0.002),), is_known=name == "plain")
+    path = Path(PATHS["hung up, cut off"].ask, name, is_stream=True)
+    check(Till(gateways(name), provider, client), path, long, WORDS)
+    (line,) = provider.invoice
+    assert (line.end, line.usage.output == 400) == (end, name == "plain")
+
+
+def test_a_model_whose_provider_states_a_higher_cost_is_billed_at_that(gateways, provider, client):
+    till = Till(gateways("plain"), provider, client)
+    provider.script(Act(cost=0.0004))
+    (answer,) = PATHS["chat"].ask(till, WORDS)
+    assert answer.headers["x-pointsman-cost-usd"] == "0.0004"
+    assert till.settled().posted == 400_000
