@@ -195,16 +195,16 @@ class Router:
                 raise result
         return [result for result in results if isinstance(result, Decision)]
 
-    def settle(self, outcome: Outcome) -> Settlement:
+    def settle(self, outcome: Outcome, *, by_admin: bool = True) -> Settlement:
         """Settle the hold of a decision by what came of it; see `Treasury.settle`.
 
         Raises:
             InvalidInput: there is no treasury, so that nothing was held.
-            UnknownHold, HoldConflict, InvalidBill, LedgerUnavailable: as there.
+            UnknownHold, HoldConflict, InvalidBill, Forbidden, LedgerUnavailable: as there.
         """
         if self.treasury is None:
             raise InvalidInput("No budget is kept, so that there is nothing to settle; give the router a treasury.")
-        return self.treasury.settle(outcome, self.fleet.card)
+        return self.treasury.settle(outcome, self.fleet.card, by_admin=by_admin)
 
     def try_route_many(self, tasks: Sequence[Task | str]) -> list[Result]:
         """Return for each task its decision, or the error that says why no model can do it or no money is left."""

@@ -139,7 +139,8 @@ class Call(msgspec.Struct, frozen=True):
     `max_output_tokens` limits an answer, and is brought down to what the model can write, where a constraint of the
     same name excludes models that can't. `answers` are asked for at once. `caches_for_an_hour` says that the prompt may
     be written to the dearer cache, `is_batch` that the provider's batch price applies. `cost_changes_nanousd` is added
-    to the expected cost of the models it names, such as what a prompt that one has cached takes off.
+    to the expected cost of the models it names, such as what a prompt that one has cached takes off. `is_made_here` says
+    that this process makes the call itself, so that no caller's report ends its hold.
     """
 
     most_input_tokens: int | None = None
@@ -148,6 +149,7 @@ class Call(msgspec.Struct, frozen=True):
     caches_for_an_hour: bool = False
     is_batch: bool = False
     cost_changes_nanousd: Mapping[str, int] = {}
+    is_made_here: bool = False
 
 
 ONE_CALL: Final = Call()

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pointsman.chat.usage import anthropic_usage, as_anthropic_usage, as_openai_usage, openai_usage
+from pointsman.chat.usage import anthropic_usage, as_anthropic_usage, as_openai_usage, openai_usage, stated_nanousd
 from pointsman.chat.words import Finish, Protocol, Reply
 from pointsman.errors import UpstreamError
 from pointsman.registry import TokenUsage
@@ -60,11 +60,12 @@ class Answer(msgspec.Struct, frozen=True):
     calls: tuple[ToolCall, ...] = ()
     usage: TokenUsage | None = None
     model: str | None = None
+    stated_nanousd: int | None = None
 
     @property
     def reply(self) -> Reply:
         """The answer as the rest of the gateway knows it."""
-        return Reply(self.text, self.finish, len(self.calls), self.usage, self.model)
+        return Reply(self.text, self.finish, len(self.calls), self.usage, self.model, self.stated_nanousd)
 
 
 def answer_of(protocol: Protocol, value: object) -> Answer:
@@ -125,6 +126,7 @@ def _openai_answer(value: Mapping[str, Any]) -> Answer:
         calls=calls,
         usage=openai_usage(value.get("usage"), wrote=wrote),
         model=_text(value.get("model")) or None,
+        stated_nanousd=stated_nanousd(value.get("usage")),
     )
 
 
@@ -172,6 +174,7 @@ def _anthropic_answer(value: Mapping[str, Any]) -> Answer:
         calls=calls,
         usage=anthropic_usage(value.get("usage"), wrote=bool(text or calls)),
         model=_text(value.get("model")) or None,
+        stated_nanousd=stated_nanousd(value.get("usage")),
     )
 
 

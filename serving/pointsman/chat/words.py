@@ -74,7 +74,8 @@ class Edit(msgspec.Struct, frozen=True):
 class Reply(msgspec.Struct, frozen=True):
     """A whole answer. `usage` is None where the provider stated none that can be believed.
 
-    `text` is the first answer's; `calls` counts its tool calls.
+    `text` is the first answer's; `calls` counts its tool calls. `stated_nanousd` is what the provider says that it
+    costs, where it says so.
     """
 
     text: str
@@ -82,3 +83,4 @@ class Reply(msgspec.Struct, frozen=True):
     calls: int
     usage: TokenUsage | None
     model: str | None = None
+    stated_nanousd: int | None = None

@@ -2,7 +2,18 @@
 
 import msgspec
 
-from pointsman.chat import Chat, Edit, Protocol, Reply, caches_for_an_hour, input_bound, read_reply, wire_body
+from pointsman.chat import (
+    Chat,
+    Edit,
+    Protocol,
+    Reply,
+    believed,
+    caches_for_an_hour,
+    input_bound,
+    read_reply,
+    whole_chat,
+    wire_body,
+)
 from pointsman.errors import UpstreamError
 from pointsman.events import Attempt, Purpose
 from pointsman.gateway.course import Course
@@ -33,6 +44,11 @@ class Attempting:
         """What the caller asks."""
         return self.course.asked.chat
 
+    def believed(self, reply: Reply) -> Reply:
+        """Return an answer to the caller's chat, without its usage where that can't be true."""
+        gone, turns = self.plan.dropped | self.plan.shortened.keys(), self.chat.turns
+        return believed(reply, sum(len(turn.text) for turn in turns if turn.place not in gone))
+
     async def answer(self, model: str) -> Tried:
         """Return the whole answer of a model to the caller's chat.
 
@@ -44,13 +60,13 @@ class Attempting:
         self.admit(model)
         held = await self.held(model)
         edit = self.plan.edit(self.parts.where[model].upstream_name, held.max_output_tokens)
-        return await self._sent(model, held, self.body(model, _whole(self.chat), edit, held), "answer")
+        return await self._sent(model, held, self.body(model, whole_chat(self.chat), edit, held), "answer")
 
     async def again(self, model: str) -> Tried:
         """Return another answer of a model to the caller's chat, to be compared. Raises as `answer`."""
         held = await self.held(model)
         edit = self.plan.edit(self.parts.where[model].upstream_name, held.max_output_tokens)
-        return await self._sent(model, held, self.body(model, _whole(self.chat), edit, held), "sample")
+        return await self._sent(model, held, self.body(model, whole_chat(self.chat), edit, held), "sample")
 
     async def aside(self, model: str, chat: Chat, purpose: Purpose) -> Tried:
         """Return a model's answer to another chat that this request needs, such as a judge's. Raises as `answer`."""
@@ -108,11 +124,15 @@ class Attempting:
         except UpstreamError as error:
             self.failed(model, held, error, purpose, status)
             raise
+        except BaseException:
+            self.parts.health.not_called(model)
+            self.till.presume(held)
+            raise
         finally:
             self.course.upstream_s += parts.clock() - started
         parts.health.succeeded(model)
-        is_batch = self.course.asked.wishes.can_wait
-        paid = self.till.pay(held, parts.card(model), reply.usage, is_batch=is_batch)
+        reply = reply if purpose == "judge" else self.believed(reply)
+        paid = self.till.pay(held, parts.card(model), reply)
         self.note(model, held, reply, paid, purpose, first_ms=answer.first_ms, total_ms=answer.total_ms)
         return Tried(model, answer.body, protocol, reply, held.held_nanousd if paid is None else paid)
 
@@ -169,11 +189,3 @@ class Attempting:
                 error=None if error is None else error.code,
             )
         )
-
-
-def _whole(chat: Chat) -> Chat:
-    """Return the chat as it is asked where its answer is to come in one piece, though the caller wants a stream."""
-    if not chat.is_stream:
-        return chat
-    body = {name: value for name, value in chat.body.items() if name not in ("stream", "stream_options")}
-    return msgspec.structs.replace(chat, body=body, is_stream=False)

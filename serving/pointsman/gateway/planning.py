@@ -58,8 +58,8 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         max_output_tokens=limit,
         answers=chat.answers,
         caches_for_an_hour=caches_for_an_hour(chat),
-        is_batch=wishes.can_wait,
         cost_changes_nanousd=_warm(asked, parts),
+        is_made_here=True,
     )
     task = msgspec.structs.replace(task, call=call)
     if trim is None:

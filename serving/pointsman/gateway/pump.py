@@ -39,7 +39,7 @@ class Pump:
         total_ms = (self.parts.clock() - started) * 1000
         self.course.upstream_s += total_ms / 1000
         if failure is not None and self.first_ms is None:
-            self.attempting.failed(self.model, held, failure)
+            self._unheard(held, failure)
             await self.pipe.close(failure)
             return False
         self._settle(held, failure, total_ms)
@@ -66,10 +66,21 @@ class Pump:
         self.reader.close()
         return self.reader.error
 
+    def _unheard(self, held: Held, failure: UpstreamError) -> None:
+        """Settle a stream of which the caller got nothing: its usage may be known all the same."""
+        reply = self.attempting.believed(self.reader.reply())
+        if reply.usage is None:
+            self.attempting.failed(self.model, held, failure)
+            return
+        paid = self.attempting.till.pay(held, self.parts.card(self.model), reply)
+        self.attempting.note(self.model, held, reply, paid, error=failure)
+        self.parts.health.failed(self.model, failure)
+
     def _settle(self, held: Held, failure: UpstreamError | None, total_ms: float) -> None:
         """Post what the answer cost: its usage where the provider stated it, however the stream ended."""
-        card, reply, protocol = self.parts.card(self.model), self.reader.reply(), self.parts.protocol(self.model)
-        paid = self.attempting.till.pay(held, card, reply.usage)
+        card, protocol = self.parts.card(self.model), self.parts.protocol(self.model)
+        reply = self.attempting.believed(self.reader.reply())
+        paid = self.attempting.till.pay(held, card, reply)
         self.attempting.note(self.model, held, reply, paid, first_ms=self.first_ms, total_ms=total_ms, error=failure)
         if failure is None:
             self.parts.health.succeeded(self.model)

@@ -1,6 +1,7 @@
 """The gateway's routes: chats in OpenAI's shape and Anthropic's, answered whole or as streams."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from anyio import to_thread
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pointsman.access import RateLimiter
 from pointsman.chat import Protocol, input_estimate, read_chat
 from pointsman.errors import PointsmanError
-from pointsman.gateway import Executor, stream
+from pointsman.gateway import Executor, Streamed, stream
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.upstreams.wire import PASSED_HEADERS
 from pointsman.http.bodies import decode, read_body
@@ -31,20 +32,28 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, pieces: AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
-        super().__init__(headers={**headers, "cache-control": "no-store"})
+    def __init__(self, streamed: Streamed) -> None:
+        super().__init__(headers={**headers_of(streamed.facts), "cache-control": "no-store"})
         del self.headers["content-length"]
-        self._pieces = pieces
+        self._streamed = streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send every piece; the last one ends the response."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        """Send every piece; the last one ends the response, or that the caller hung up."""
+        gone = asyncio.ensure_future(self._until_gone(receive))
         try:
-            async for piece in self._pieces:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async for piece in self._streamed.pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
-        except OSError:
-            return  # the caller hung up; what is left is read without it
+        except OSError:  # how some servers tell that the caller hung up; uvicorn takes all that is sent, and says nothing
+            self._streamed.leave()
+        finally:
+            gone.cancel()
+
+    async def _until_gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._streamed.leave()
 
 
 class Chats:
@@ -71,8 +80,7 @@ class Chats:
         try:
             asked = await asked_of(request, protocol, self.limiter)
             if asked.chat.is_stream:
-                streamed = await stream(self.executor, asked)
-                return EventStream(streamed.pieces, headers_of(streamed.facts))
+                return EventStream(await stream(self.executor, asked))
             answered = await self.executor.answer(asked)
         except PointsmanError as error:
             self.metrics.refused(error.code)
