@@ -148,8 +148,8 @@ class Router:
         chosen = policy if policy is None or isinstance(policy, Policy) else read_policy(policy)
         return cls(read_bundle(bundle), loaded, profile=profile, policy=chosen, treasury=treasury)
 
-    def paid_by(self, treasury: Treasury) -> "Router":
-        """Return a router that differs only in whose money it holds; it shares everything else."""
+    def paid_by(self, treasury: Treasury | None) -> "Router":
+        """Return a router that differs only in whose money it holds (None: nobody's); it shares everything else."""
         other = copy.copy(self)
         other.treasury = treasury
         return other

@@ -1,5 +1,7 @@
 """Runs chats: decides, holds, calls, falls back, settles. Whole answers; `streaming` has those sent piece by piece."""
 
+from collections.abc import Awaitable
+
 import msgspec
 
 from pointsman.chat import translated_reply
@@ -40,9 +42,12 @@ class Executor:
             UpstreamError: no provider gave an answer.
         """
         course = self.begun(asked)
+        return await self.concluded(course, self.tried(course))
+
+    async def concluded(self, course: Course, tried: Awaitable[Tried]) -> Answered:
+        """Return what was tried as an answer to the caller, and write the request into the log. Raises as `answer`."""
         try:
-            tried = await self.tried(course)
-            body = said(tried, asked)
+            body = said(await tried, course.asked)
         except PointsmanError as error:
             course.error, course.status = error.code, http_status(error)
             raise
@@ -63,7 +68,10 @@ class Executor:
         """Return the answer to a request, in its provider's protocol. Raises as `answer`."""
         if (known := found(course)) is not None:
             return known
-        attempting = await self.decided(course)
+        return await self.carried_out(course, await self.decided(course))
+
+    async def carried_out(self, course: Course, attempting: Attempting) -> Tried:
+        """Return the answer to a request that was decided. Raises as `answer`."""
         try:
             if course.is_cascade:
                 assert course.decision is not None

@@ -87,9 +87,10 @@ def create_app(
         apis.append(cache_api(answers, lambda: datetime.now(UTC)))
     if executor is not None:
         from pointsman.http.chats import Chats
+        from pointsman.http.evaluations import evaluations_api
         from pointsman.http.executions import executions_api
 
-        apis.append(executions_api(executor, metrics))
+        apis += [executions_api(executor, metrics), evaluations_api(executor)]
         app.add_middleware(Chats, executor=executor, metrics=metrics)
     gate = open_gate() if gate is None else gate
     for api in apis:
