@@ -60,11 +60,12 @@ class Answer(msgspec.Struct, frozen=True):
     calls: tuple[ToolCall, ...] = ()
     usage: TokenUsage | None = None
     model: str | None = None
+    tier: str | None = None
 
     @property
     def reply(self) -> Reply:
         """The answer as the rest of the gateway knows it."""
-        return Reply(self.text, self.finish, len(self.calls), self.usage, self.model)
+        return Reply(self.text, self.finish, len(self.calls), self.usage, self.model, self.tier)
 
 
 def answer_of(protocol: Protocol, value: object) -> Answer:
@@ -125,6 +126,7 @@ def _openai_answer(value: Mapping[str, Any]) -> Answer:
         calls=calls,
         usage=openai_usage(value.get("usage"), wrote=wrote),
         model=_text(value.get("model")) or None,
+        tier=_text(value.get("service_tier")) or None,
     )
 
 

@@ -4,9 +4,10 @@ import msgspec
 
 from pointsman.caching.words import Answer
 from pointsman.chat import read_reply
-from pointsman.gateway.asked import NO_WISHES, Wishes
+from pointsman.gateway.asked import NO_WISHES, Asked, Wishes
 from pointsman.gateway.attempting import Tried
 from pointsman.gateway.course import Course
+from pointsman.gateway.parts import Parts
 from pointsman.types import ANYTHING
 
 
@@ -29,6 +30,15 @@ def found(course: Course) -> Tried | None:
     reply = read_reply(known.protocol, known.body)
     course.reused(known.model, msgspec.structs.replace(reply, usage=known.usage))
     return Tried(known.model, known.body, known.protocol, reply, 0)
+
+
+def place(asked: Asked, parts: Parts) -> bytes | None:
+    """Return what requests share of which one answer will do for all; None where each needs its own."""
+    if parts.answers is None:
+        return None
+    wishes = asked.wishes
+    header, constraints = wishes.cache_control or None, constraints_of(wishes)
+    return parts.answers.place(asked.chat, asked.who.tenant, header, constraints=constraints)
 
 
 def keep(course: Course, tried: Tried) -> None:

@@ -17,6 +17,7 @@ from pointsman.http.bodies import decode, json_response, read_body
 from pointsman.http.errors import status_of, waiting_headers
 from pointsman.http.metrics import Metrics
 from pointsman.http.principals import principal_of
+from pointsman.http.queueing import step_aside
 from pointsman.http.wishes import PREFIX, wishes_of
 
 PATHS: Final[Mapping[str, Protocol]] = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic"}
@@ -68,6 +69,8 @@ class Chats:
     async def _answer(self, request: Request, protocol: Protocol) -> Response:
         try:
             asked = await asked_of(request, protocol)
+            if asked.can_wait:
+                step_aside(request.scope["state"])
             if asked.chat.is_stream:
                 streamed = await stream(self.executor, asked)
                 return EventStream(streamed.pieces, headers_of(streamed.facts))

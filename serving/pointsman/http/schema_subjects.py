@@ -97,7 +97,7 @@ def _gateway(schemas: dict[str, Schema]) -> None:
     run: Schema = {"system": _WORDS, "model": {"type": "string", "default": "auto"}, "can_wait": {"type": "boolean"}}
     run |= {"max_output_tokens": {"type": "integer", "minimum": 1}, "temperature": {"type": "number"}}
     schemas["Work"] = {**task, "properties": {**task["properties"], **run}, "description": "A task to run."}
-    schemas["WorkBatch"] = tasks_request("Work")
+    schemas["WorkBatch"] = tasks_request("Work", can_wait={"type": "boolean"})
     schemas["EvaluationRequest"] = _evaluation()
     results = {"anyOf": [{"$ref": PREFIX + "Executed"}, {"$ref": PREFIX + "ErrorReply"}]}
     schemas["ExecutedBatch"] = {
