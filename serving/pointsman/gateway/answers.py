@@ -90,6 +90,12 @@ class Answers:
             )
         return found
 
+    def place(self, chat: Chat, tenant: str, header: str | None = None, *, constraints: str = "") -> bytes | None:
+        """Return what two requests share where the answer to one may be given to the other; None where none may."""
+        control = FREE if header is None else cache_control(header)
+        is_open = self._settings.enabled and control == FREE and may_cache(chat, self._settings)
+        return tenant.encode() + b"/" + request_digest(chat, constraints) if is_open else None
+
     def put(
         self,
         chat: Chat,

@@ -56,6 +56,11 @@ class Asked(msgspec.Struct, frozen=True):
         return self.baseline if self.chat.model in AUTO else self.chat.model
 
     @property
+    def can_wait(self) -> bool:
+        """Whether it may wait for others, and for a batch price: a stream, whose caller watches, may not."""
+        return self.wishes.can_wait and not self.chat.is_stream
+
+    @property
     def tags(self) -> dict[str, str]:
         """Who and what the request counts for.
 

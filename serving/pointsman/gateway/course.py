@@ -24,7 +24,8 @@ _DIGITS: Final = 9
 class Course:
     """What is known of a request so far.
 
-    `started` and `upstream_s` are seconds of the monotonic clock; `at_us` is when it came, microseconds since 1970.
+    `started`, `upstream_s` and `waited_s` are seconds of the monotonic clock, the last those that a request which can
+    wait stood in its queue; `at_us` is when it came, microseconds since 1970.
     `error` is the code of the refusal that ended it.
     """
 
@@ -36,6 +37,7 @@ class Course:
     decision: Decision | None = None
     attempts: list[Attempt] = field(default_factory=list)
     upstream_s: float = 0.0
+    waited_s: float = 0.0
     model: str | None = None
     reply: Reply | None = None
     usage: TokenUsage | None = None
@@ -124,8 +126,8 @@ class Course:
         return decided or self._own_id
 
     def overhead_ms(self, now: float) -> float:
-        """Return the milliseconds that weren't spent waiting for a provider."""
-        return max(0.0, (now - self.started - self.upstream_s) * 1000)
+        """Return the milliseconds that weren't spent waiting for a provider or, where it can wait, in the queue."""
+        return max(0.0, (now - self.started - self.upstream_s - self.waited_s) * 1000)
 
     def event(self, now: float) -> Event:
         """Return the line of the log."""

@@ -1,5 +1,7 @@
 """Runs chats: decides, holds, calls, falls back, settles. Whole answers; `streaming` has those sent piece by piece."""
 
+from collections.abc import Awaitable
+
 import msgspec
 
 from pointsman.chat import translated_reply
@@ -12,9 +14,11 @@ from pointsman.gateway.health import is_callers_fault
 from pointsman.gateway.keeping import found, keep
 from pointsman.gateway.later import Later
 from pointsman.gateway.parts import Parts
-from pointsman.gateway.planning import planned
+from pointsman.gateway.planning import Plan, planned
 from pointsman.gateway.rollout import rolled_out
 from pointsman.gateway.till import Till
+from pointsman.gateway.waiting import Waiting
+from pointsman.types import Decision
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -31,6 +35,7 @@ class Executor:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.later = Later()
+        self.waiting = Waiting(self)
 
     async def answer(self, asked: Asked) -> Answered:
         """Return an answer: one that was given before, the chosen model's, or that of the first fallback to give one.
@@ -38,12 +43,16 @@ class Executor:
         Raises:
             InvalidInput, UnknownModel, NoEligibleModel: it can't be routed.
             BudgetExceeded, FrozenScope, LedgerUnavailable: it may not be paid.
+            Overloaded: it can wait, and too many do.
             UpstreamError: no provider gave an answer.
         """
         course = self.begun(asked)
+        return await self.concluded(course, self.tried(course))
+
+    async def concluded(self, course: Course, tried: Awaitable[Tried]) -> Answered:
+        """Return what was tried as an answer to the caller, and write the request into the log. Raises as `answer`."""
         try:
-            tried = await self.tried(course)
-            body = said(tried, asked)
+            body = said(await tried, course.asked)
         except PointsmanError as error:
             course.error, course.status = error.code, http_status(error)
             raise
@@ -69,9 +78,14 @@ class Executor:
 
     async def tried(self, course: Course) -> Tried:
         """Return the answer to a request, in its provider's protocol. Raises as `answer`."""
+        if course.asked.can_wait:
+            return await self.waiting.tried(course)
         if (known := found(course)) is not None:
             return known
-        attempting = await self.decided(course)
+        return await self.carried_out(course, await self.decided(course))
+
+    async def carried_out(self, course: Course, attempting: Attempting) -> Tried:
+        """Return the answer to a request that was decided. Raises as `answer`."""
         try:
             if course.is_cascade:
                 assert course.decision is not None
@@ -90,14 +104,21 @@ class Executor:
         Raises:
             PointsmanError: it can't be routed, or may not be paid; nothing is held.
         """
-        parts, asked = course.parts, course.asked
-        plan = planned(asked, parts)
+        plan = self.plan(course)
+        decision = await course.parts.tenants.of(course.asked.who.tenant).route_async(plan.task)
+        return self.attempting(course, plan, decision)
+
+    def plan(self, course: Course) -> Plan:
+        """Return what is routed and sent. Raises as `planned`."""
+        plan = planned(course.asked, course.parts)
         course.planned(plan)
-        router = parts.tenants.of(asked.who.tenant)
-        assert router.treasury is not None
-        course.decision = await router.route_async(plan.task)
-        till = Till(router.treasury, plan.task, course.decision, self.later)
-        return Attempting(parts, course, plan, till)
+        return plan
+
+    def attempting(self, course: Course, plan: Plan, decision: Decision) -> Attempting:
+        """Return what makes the attempts of a decision."""
+        course.decision = decision
+        treasury = course.parts.tenants.treasury_of(course.asked.who.tenant)
+        return Attempting(course.parts, course, plan, Till(treasury, plan.task, decision, self.later))
 
 
 def said(tried: Tried, asked: Asked) -> bytes:

@@ -30,9 +30,9 @@ class Plan(msgspec.Struct, frozen=True):
     tokens_saved: int = 0
     words: Mapping[str, str] = {}
 
-    def edit(self, upstream_name: str, max_output_tokens: int) -> Edit:
-        """Return the changes for one model."""
-        return Edit(upstream_name, max_output_tokens, self.dropped, self.shortened, self.instruction)
+    def edit(self, upstream_name: str, max_output_tokens: int, *, is_batch: bool = False) -> Edit:
+        """Return the changes for one model, and whether it is asked for at its batch price."""
+        return Edit(upstream_name, max_output_tokens, self.dropped, self.shortened, self.instruction, is_batch)
 
 
 def planned(asked: Asked, parts: Parts) -> Plan:
@@ -58,6 +58,7 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         max_output_tokens=limit,
         answers=chat.answers,
         caches_for_an_hour=caches_for_an_hour(chat),
+        batch_models=parts.batch_models() if asked.can_wait else (),
         cost_changes_nanousd=_warm(asked, parts),
         is_made_here=True,
     )

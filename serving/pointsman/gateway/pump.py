@@ -29,7 +29,7 @@ class Pump:
         try:
             self.attempting.admit(self.model)
             held = await self.attempting.held(self.model)
-            edit = self.attempting.plan.edit(self.parts.where[self.model].upstream_name, held.max_output_tokens)
+            edit = self.attempting.edit(self.model, held)
             body = self.attempting.body(self.model, self.attempting.chat, edit, held)
         except PointsmanError as error:
             await self.pipe.close(error)
@@ -72,15 +72,14 @@ class Pump:
         if reply.usage is None:
             self.attempting.failed(self.model, held, failure)
             return
-        paid = self.attempting.till.pay(held, self.parts.card(self.model), reply)
+        paid = self.attempting.pay(self.model, held, reply)
         self.attempting.note(self.model, held, reply, paid, error=failure)
         self.parts.health.failed(self.model, failure)
 
     def _settle(self, held: Held, failure: UpstreamError | None, total_ms: float) -> None:
         """Post what the answer cost: its usage where the provider stated it, however the stream ended."""
-        card, protocol = self.parts.card(self.model), self.parts.protocol(self.model)
-        reply = self.attempting.believed(self.reader.reply())
-        paid = self.attempting.till.pay(held, card, reply)
+        reply, protocol = self.attempting.believed(self.reader.reply()), self.parts.protocol(self.model)
+        paid = self.attempting.pay(self.model, held, reply)
         self.attempting.note(self.model, held, reply, paid, first_ms=self.first_ms, total_ms=total_ms, error=failure)
         if failure is None:
             self.parts.health.succeeded(self.model)

@@ -27,6 +27,7 @@ async def running(executor: Executor) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        await executor.waiting.close(DRAIN_S)
         if unfinished := await executor.later.drain(DRAIN_S):
             _LOG.error("%d streams or bills didn't end in %g s; their holds will be presumed", unfinished, DRAIN_S)
         await executor.parts.upstreams.close()

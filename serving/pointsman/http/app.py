@@ -95,9 +95,10 @@ def create_app(
         apis.append(cache_api(answers, lambda: datetime.now(UTC)))
     if executor is not None:
         from pointsman.http.chats import Chats
+        from pointsman.http.evaluations import evaluations_api
         from pointsman.http.executions import executions_api
 
-        apis.append(executions_api(executor, metrics))
+        apis += [executions_api(executor, metrics), evaluations_api(executor)]
         if reloading is not None:
             from pointsman.http.configuring import configuring_api
 

@@ -19,6 +19,7 @@ from pointsman.http.bodies import decode, read_body
 from pointsman.http.metering import meter
 from pointsman.http.metrics import Metrics
 from pointsman.http.principals import principal_of
+from pointsman.http.queueing import step_aside
 from pointsman.http.refusals import refusal
 from pointsman.http.wishes import PREFIX, wishes_of
 
@@ -45,7 +46,9 @@ class EventStream(Response):
             async for piece in self._streamed.pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
-        except OSError:  # how some servers tell that the caller hung up; uvicorn takes all that is sent, and says nothing
+        except (
+            OSError
+        ):  # how some servers tell that the caller hung up; uvicorn takes all that is sent, and says nothing
             self._streamed.leave()
         finally:
             gone.cancel()
@@ -79,6 +82,8 @@ class Chats:
     async def _answer(self, request: Request, protocol: Protocol) -> Response:
         try:
             asked = await asked_of(request, protocol, self.limiter)
+            if asked.can_wait:
+                step_aside(request.scope["state"])
             if asked.chat.is_stream:
                 return EventStream(await stream(self.executor, asked))
             answered = await self.executor.answer(asked)

@@ -19,7 +19,7 @@ from pointsman.errors import InvalidConfig, PointsmanError, Unauthenticated
 from pointsman.http.bodies import BODY, MAX_INLINE_BYTES, BodyTimeout, received
 from pointsman.http.credentials import singles, token_in
 from pointsman.http.nesting import check_depth
-from pointsman.http.queueing import Queue
+from pointsman.http.queueing import PLACE, Queue
 from pointsman.http.refusals import refusal
 from pointsman.settings import KeySettings, RequestLimits
 
@@ -131,15 +131,14 @@ class Guard:
             state[ADMISSION] = self._gate.limiter.admit(passage.principal)
             await self.app(scope, await self._read(passage, headers), passage.send)
             return
-        with self._queue.place():
+        with self._queue.place() as place:
             state[ADMISSION] = self._gate.limiter.admit(passage.principal, _AT_LEAST)
             receive = await self._read(passage, headers)
             if not await self._turn(passage.receive):
                 return
-            try:
-                await self.app(scope, receive, passage.send)
-            finally:
-                self._queue.give_back()
+            place.has_turn = True
+            state[PLACE] = place
+            await self.app(scope, receive, passage.send)
 
     def _is_open_metrics(self, passage: "_Passage") -> bool:
         return self._gate.keys.open_metrics and passage.path == METRICS and passage.method == "GET"

@@ -85,9 +85,11 @@ def _cache(schemas: dict[str, Schema]) -> None:
 
 
 def _gateway_structs() -> tuple[type, ...]:
+    from pointsman.gateway.evaluating import Evaluated
     from pointsman.gateway.tasks import Executed
+    from pointsman.verification import Rubric
 
-    return (Executed,)
+    return (Executed, Evaluated, Rubric)
 
 
 def _gateway(schemas: dict[str, Schema]) -> None:
@@ -95,7 +97,8 @@ def _gateway(schemas: dict[str, Schema]) -> None:
     run: Schema = {"system": _WORDS, "model": {"type": "string", "default": "auto"}, "can_wait": {"type": "boolean"}}
     run |= {"max_output_tokens": {"type": "integer", "minimum": 1}, "temperature": {"type": "number"}}
     schemas["Work"] = {**task, "properties": {**task["properties"], **run}, "description": "A task to run."}
-    schemas["WorkBatch"] = tasks_request("Work")
+    schemas["WorkBatch"] = tasks_request("Work", can_wait={"type": "boolean"})
+    schemas["EvaluationRequest"] = _evaluation()
     results = {"anyOf": [{"$ref": PREFIX + "Executed"}, {"$ref": PREFIX + "ErrorReply"}]}
     schemas["ExecutedBatch"] = {
         "type": "object",
@@ -112,6 +115,29 @@ def _configuration_structs() -> tuple[type, ...]:
 
 def _nothing(schemas: dict[str, Schema]) -> None:
     """Describe no request."""
+
+
+def _evaluation() -> Schema:
+    from pointsman.http.evaluations import RUBRICS
+    from pointsman.verification import METHODS
+    from pointsman.verification.council import MAX_JUDGES
+
+    models: Schema = {"type": "array", "items": _TEXT, "uniqueItems": True}
+    chosen = {"type": "integer", "minimum": 1, "maximum": MAX_JUDGES}
+    request = strict(
+        {
+            "text": _TEXT,
+            "script": _TEXT,
+            "question": _WORDS,
+            "rubric": {"anyOf": [{"enum": list(RUBRICS)}, {"$ref": PREFIX + "Rubric"}]},
+            "judges": {"anyOf": [{**models, "minItems": 1, "maxItems": MAX_JUDGES}, chosen]},
+            "method": {"enum": list(METHODS), "default": "median"},
+            "decision_id": _TEXT,
+            "exclude": models,
+            "tags": {"type": "object", "additionalProperties": _WORDS},
+        }
+    )
+    return request | {"oneOf": [{"required": ["text"]}, {"required": ["script"]}]}
 
 
 SUBJECTS: Final = {

@@ -172,7 +172,7 @@ class Treasury:
             InvalidBill: a bill that can't be true; the ledger is as it was.
             LedgerUnavailable: report it again.
         """
-        hold = self._hold(outcome.decision_id) if outcome.hold_id is None else self._attempt(outcome)
+        hold = self.hold_of(outcome.decision_id) if outcome.hold_id is None else self._attempt(outcome)
         if outcome.ends_hold and not by_admin:
             _refuse_bill(hold)
         bill = bill_of(outcome, hold, card_of)
@@ -185,6 +185,28 @@ class Treasury:
         self.standing.forget()
         is_new = self.ledger.outcomes.add(outcome.decision_id, outcome.digest, outcome.body(), tenant=self.tenant)
         return Settlement.of(hold, is_new=is_new)
+
+    def hold_of(self, decision_id: str) -> Hold:
+        """Return the hold that an outcome settles: of several attempts the first that wasn't voided.
+
+        Raises:
+            UnknownHold: no decision of this tenant has the id.
+            LedgerUnavailable: nobody can tell.
+        """
+        try:
+            attempt, hold = 0, self.ledger.hold(self._hold_id(decision_id), tenant=self.tenant)
+            while hold.state == "voided":
+                attempt += 1
+                try:
+                    hold = self.ledger.hold(hold_id_of(self.tenant, decision_id, attempt), tenant=self.tenant)
+                except UnknownHold:
+                    break
+            return hold
+        except UnknownHold:
+            raise UnknownHold(
+                f"no decision that held money has the id {decision_id!r:.80}; take decision_id from the decision.",
+                field="decision_id",
+            ) from None
 
     def _settled(self, hold: Hold, bill: Amount) -> Hold:
         was_open = hold.state in ("open", "presumed")
@@ -218,23 +240,6 @@ class Treasury:
 
     def _hold_id(self, decision_id: str) -> str:
         return hold_id_of(self.tenant, decision_id, 0)
-
-    def _hold(self, decision_id: str) -> Hold:
-        """Return the hold that an outcome settles: of several attempts the first that wasn't voided."""
-        try:
-            attempt, hold = 0, self.ledger.hold(self._hold_id(decision_id), tenant=self.tenant)
-            while hold.state == "voided":
-                attempt += 1
-                try:
-                    hold = self.ledger.hold(hold_id_of(self.tenant, decision_id, attempt), tenant=self.tenant)
-                except UnknownHold:
-                    break
-            return hold
-        except UnknownHold:
-            raise UnknownHold(
-                f"no decision that held money has the id {decision_id!r:.80}; take decision_id from the decision.",
-                field="decision_id",
-            ) from None
 
     def _attempt(self, outcome: Outcome) -> Hold:
         """Return the hold that an outcome names."""
