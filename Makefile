@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 OUTCOMES ?= datasets/public
 DEMO_BUNDLE := out/demo
 
-.PHONY: demo serve test check bench bench-gateway bench-quality bench-ledger bench-pacing notebooks bundle clean
+.PHONY: demo serve test check bench bench-cache bench-cascade bench-gateway bench-quality bench-ledger bench-pacing notebooks bundle clean
 
 demo: .venv/.demo
 	$(BIN)/pointsman train --outcomes $(OUTCOMES) --tasks datasets/tasks --held-out-tasks datasets/tasks/held-out \
@@ -46,6 +46,14 @@ bench-ledger: .venv/.dev
 # A month of traffic under a daily budget: quality lost to pacing, against the offline optimum. Takes minutes.
 bench-pacing: .venv/.dev
 	$(BIN)/python tests/bench/pacing.py
+
+# Going on to another model against routing alone, with a simulated verifier; needs the bundle of bench-quality. Minutes.
+bench-cascade: .venv/.dev
+	$(BIN)/python tests/bench/cascade.py
+
+# False hits on authored hard pairs, hits on an authored workload; writes out/cache.json.
+bench-cache: .venv/.dev
+	$(BIN)/python tests/bench/cache.py
 
 # Runs the notebooks and writes docs/notebooks, some minutes. One alone: make notebooks NAMES=01-routing-accuracy
 notebooks: .venv/.dev

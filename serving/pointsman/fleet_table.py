@@ -65,8 +65,12 @@ class FleetTable(msgspec.Struct, frozen=True):
         costs: Integers = cost_nanousd * call.answers
         if call.is_batch:
             costs = -(-costs * self.batch_percents // 100)
-        if call.switching_nanousd:
-            costs = costs + np.array([call.switching_nanousd.get(name, 0) for name in self.models.models], np.int64)
+        elif call.batch_models:
+            asked = np.isin(self.models.models, call.batch_models)
+            costs = np.where(asked, -(-costs * self.batch_percents // 100), costs)
+        if call.cost_changes_nanousd:
+            changes = [call.cost_changes_nanousd.get(name, 0) for name in self.models.models]
+            costs = np.maximum(costs + np.array(changes, dtype=np.int64), 0)
         return costs
 
     def _bill_tiers(self, costs: Integers, input_tokens: Integers, outputs: Integers) -> None:

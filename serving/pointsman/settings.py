@@ -4,7 +4,7 @@ Seconds, bytes and tokens are in the names. Every default is what a deployment g
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -98,6 +98,12 @@ class TrimmingSettings(msgspec.Struct, frozen=True):
     shortens_tool_results: bool = True
 
 
+class ConversationSettings(msgspec.Struct, frozen=True):
+    """What harnesses write besides those that are known: rules as plain data, which `conversation.rules_from` reads."""
+
+    rules: list[dict[str, Any]] = []
+
+
 class OutputSettings(msgspec.Struct, frozen=True):
     """How long answers may be: the `quantile` of the predicted length where `predicted`; limits by task type.
 
@@ -134,7 +140,8 @@ class KeySettings(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         """Return the settings without the secret."""
-        return f"KeySettings(required={self.required}, has_secret={self.secret is not None})"
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name != "secret"}
+        return f"KeySettings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 class RequestLimits(msgspec.Struct, frozen=True):

@@ -6,11 +6,13 @@ groups and used on the other, and the other way round.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 
 from pointsman.cli.files import write_whole
@@ -25,9 +27,22 @@ from pointsman_training.metrics import Doubles
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 AUCS: Final = (0.6, 0.75, 0.9)
+MISLED: Final = ((0.5, 0.65), (0.5, 0.75), (0.6, 0.75), (0.75, 0.65), (0.9, 0.65))
 SHARES: Final = (0.95, 0.98, 1.0, 1.03)
 DRAWS: Final = 2_000
 CONSOLE: Final = Console()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured on: prompts, the spread by prompt, the bundle's own dial, the dials of a curve, draws."""
+
+    trial: Trial
+    digest: str
+    spreads: Doubles
+    own: float
+    dials: tuple[float, ...]
+    seeds: int
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -36,61 +51,85 @@ def main(words: Sequence[str] | None = None) -> None:
     bundle = read_bundle(args.bundle)
     trial = trial_on(Inputs(args.bundle, [ROOT / "datasets" / "public"], ROOT / "datasets" / "prices.csv"), Choice())
     own = bundle.manifest.trade_usd
-    dials = sorted({own, *np.geomspace(own / 100, own * 100, args.dials).tolist()})
     is_first = halves(trial.examples.groups, np.random.default_rng(0))
     spreads = np.where(is_first, _spread(trial, ~is_first), _spread(trial, is_first))
-    measured: dict[tuple[Way, float], tuple[Point, ...]] = {}
-    for way, auc in [("routing", 0.5), *((way, auc) for auc in AUCS for way in WAYS[1:])]:
-        measured[way, auc] = _mean_curve(trial, way, auc, spreads, dials, 1 if way == "routing" else args.seeds)
-        CONSOLE.print(way, auc, [(round(p.cost_usd.mean(), 6), round(p.quality.mean(), 4)) for p in measured[way, auc]])
-    text = part(_headline(trial, bundle.digest, spreads, args.seeds, own), _tables(trial, measured, own), [], [])
-    write_whole(str(args.page), [with_part(args.page.read_text(), "cascade", "Measured", text).rstrip().encode()])
+    dials = tuple(sorted({own, *np.geomspace(own / 100, own * 100, args.dials).tolist()}))
+    bench = Bench(trial, bundle.digest, spreads, own, dials, args.seeds)
+    for name in args.parts or PARTS:
+        text = part(_headline(bench), [*PARTS[name](bench)], [], [])
+        write_whole(str(args.page), [with_part(args.page.read_text(), name, "Measured", text).rstrip().encode()])
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: both)")
     parser.add_argument("--bundle", type=Path, default=ROOT / "out" / "bench" / "bundle", metavar="DIR")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "cascade.md", metavar="FILE")
     parser.add_argument(
-        "--dials", type=int, default=13, metavar="N", help="settings of the dial (default: %(default)s)"
+        "--dials", type=int, default=21, metavar="N", help="settings of the dial (default: %(default)s)"
     )
     parser.add_argument(
-        "--seeds", type=int, default=2, metavar="N", help="draws of the verifier (default: %(default)s)"
+        "--seeds", type=int, default=3, metavar="N", help="draws of the verifier (default: %(default)s)"
     )
-    return parser.parse_args(words)
+    args = parser.parse_args(words)
+    if strange := [name for name in args.parts if name not in PARTS]:
+        parser.error(f"{strange[0]!r} is no part; expected some of {', '.join(PARTS)}")
+    return args
 
 
-def _spread(trial: Trial, rows: Doubles) -> float:
+def _spread(trial: Trial, rows: npt.NDArray[np.bool_]) -> float:
     return fitted_spread(trial.chance[rows], trial.scores[rows])
 
 
-def _mean_curve(
-    trial: Trial, way: Way, auc: float, spreads: Doubles, dials: Sequence[float], seeds: int
-) -> tuple[Point, ...]:
-    """Return the curve with each prompt's figures averaged over draws of the verifier."""
+def _curves(bench: Bench) -> Iterator[Table]:
+    """Yield what every way reaches with a verifier that is as accurate as believed."""
+    measured: dict[tuple[Way, float], tuple[Point, ...]] = {}
+    for way, auc in [("routing", 0.5), *((way, auc) for auc in AUCS for way in WAYS[1:])]:
+        measured[way, auc] = _mean_curve(bench, way, (auc, auc), bench.dials)
+        CONSOLE.print(f"{way}, AUC {auc:g}: measured")
+    yield from _tables(bench.trial, measured, bench.own)
+
+
+def _misled(bench: Bench) -> Iterator[Table]:
+    """Yield what is reached with a verifier that is taken to be more accurate than it is, or less."""
+    alone = _mean_curve(bench, "routing", (0.5, 0.5), [bench.own])[0]
+    rows = []
+    for real, believed in MISLED:
+        for way in ("routing, then cascade", "cascade"):
+            point = _mean_curve(bench, way, (real, believed), [bench.own])[0]
+            rows.append((way, f"{real:g}", f"{believed:g}", *_beside(bench.trial, point, alone)))
+    heads = ("way", "real AUC", "believed AUC", "score", "cost", "calls", "gain in USD per 1,000 tasks")
+    yield Table("A verifier that isn't as accurate as believed, at the bundle's own dial", heads, tuple(rows), texts=3)
+
+
+PARTS: Final = {"cascade": _curves, "cascade-misled": _misled}
+
+
+def _mean_curve(bench: Bench, way: Way, aucs: tuple[float, float], dials: Sequence[float]) -> tuple[Point, ...]:
+    """Return the curve with each prompt's figures averaged over draws; `aucs` are the real and the believed one."""
+    trial, (real, believed) = bench.trial, aucs
     curves = []
-    for seed in range(seeds):
-        beliefs = drawn_beliefs(trial.chance, trial.scores, auc, np.random.default_rng(seed))
-        curves.append(curve(trial, way, beliefs, Trip(auc, spreads), dials))
+    for seed in range(1 if way == "routing" else bench.seeds):
+        beliefs = drawn_beliefs(trial.chance, trial.scores, real, np.random.default_rng(seed), believed)
+        curves.append(curve(trial, way, beliefs, Trip(believed, bench.spreads), dials))
+    names = ("cost_usd", "quality", "calls")
     return tuple(
-        Point(
-            dial,
-            *(np.mean([getattr(one, name) for one in points], axis=0) for name in ("cost_usd", "quality", "calls")),
-        )
+        Point(dial, *(np.mean([getattr(one, name) for one in points], axis=0) for name in names))
         for dial, *points in zip(dials, *curves, strict=True)
     )
 
 
-def _headline(trial: Trial, digest: str, spreads: Doubles, seeds: int, own: float) -> str:
-    reference = trial.models[trial.reference]
+def _headline(bench: Bench) -> str:
+    trial = bench.trial
     cost, quality = trial.reference_point
     return (
-        f"Bundle {digest[:12]}, which learned from the train split only, profile deep, on {len(trial.scores)} prompts "
-        f"({len(set(trial.examples.groups.tolist()))} groups) of zeroeval, split dev, {len(trial.models)} models. "
-        f"Reference: {reference} alone, score {quality:.3f} at {cost * 1000:.3f} USD per 1,000 tasks. Spread fitted on "
-        f"the other half of the groups: {', '.join(f'{one:g}' for one in np.unique(spreads))} logits. At most 3 calls. "
-        f"The verifier is simulated: its score is drawn ({seeds} draws). Quality 1.0 is worth {own:.5f} USD, the "
-        f"bundle's own dial, where no other is named."
+        f"Bundle {bench.digest[:12]}, which learned from the train split only, profile deep, on {len(trial.scores)} "
+        f"prompts ({len(set(trial.examples.groups.tolist()))} groups) of zeroeval, split dev, {len(trial.models)} "
+        f"models. Reference: {trial.models[trial.reference]} alone, score {quality:.3f} at {cost * 1000:.3f} USD per "
+        f"1,000 tasks. Spread fitted on the other half of the groups: "
+        f"{', '.join(f'{one:g}' for one in np.unique(bench.spreads))} logits. At most 3 calls. The verifier is "
+        f"simulated: its score is drawn ({bench.seeds} draws). Quality 1.0 is worth {bench.own:.5f} USD, the bundle's "
+        f"own dial, where no other is named."
     )
 
 
@@ -137,7 +176,7 @@ def _beside(trial: Trial, point: Point, alone: Point) -> list[str]:
     return [f"{point.quality.mean():.3f}", f"{point.cost_usd.mean() * 1000:.3f}", f"{point.calls.mean():.2f}", words]
 
 
-def _interval(values: Doubles, groups: np.ndarray) -> tuple[float, float]:
+def _interval(values: Doubles, groups: npt.NDArray[np.generic]) -> tuple[float, float]:
     """Return the 95 % interval of a mean, whole groups drawn."""
     _, place = np.unique(groups, return_inverse=True)
     sums, sizes = np.bincount(place, weights=values), np.bincount(place)

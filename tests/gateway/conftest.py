@@ -21,11 +21,11 @@ def gateway(provider, tmp_path):
 
 @pytest.fixture
 def gpt(gateway):
-    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="pm-none", max_retries=0) as client:
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-none", max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def claude(gateway):
-    with anthropic.Anthropic(base_url=gateway.url, api_key="pm-none", max_retries=0) as client:
+    with anthropic.Anthropic(base_url=gateway.url, api_key="sk-none", max_retries=0) as client:
         yield client

@@ -89,6 +89,14 @@ def test_a_trial_that_fails_opens_it_again_at_once(health, clock):
     assert not health.admits("small")
 
 
+def test_a_trial_that_fails_opens_a_circuit_again_that_one_failure_had_opened(health, clock):
+    health.failed("small", WRONG_KEY)
+    clock.now += 16
+    assert health.admits("small")
+    health.failed("small", DOWN)
+    assert (health.admits("small"), health.snapshot()["small"].reason) == (False, str(DOWN))
+
+
 @pytest.mark.parametrize("give_back", [lambda h: h.not_called("small"), lambda h: h.failed("small", InvalidChat("x"))])
 def test_a_trial_that_told_nothing_is_given_to_the_next(health, clock, give_back):
     fail(health)

@@ -130,6 +130,12 @@ def test_a_refusal_through_litellm_says_that_it_was_unbilled(provider, act, stat
 
 
 @with_litellm
+def test_a_moment_of_too_many_calls_through_litellm_is_sent_again(provider):
+    provider.script(rate_limited(None))
+    assert complete(provider, sent=SENT, **LITELLM).tries == 2
+
+
+@with_litellm
 @pytest.mark.parametrize("act", [Act(status=500), Act(status=503), Act(at="answer", then="reset")])
 def test_what_litellm_calls_a_failure_of_the_server_isnt_sent_again(provider, act):
     provider.script(act)
@@ -159,8 +165,9 @@ def test_leaving_a_stream_of_litellm_before_its_end_ends_the_call(provider):
     async def call():
         async with opened(settings(provider, "litellm")) as upstreams:
             async with upstreams.stream("litellm", body("openai/gpt-4o-mini", stream=True)) as answer:
-                async for _ in answer:
-                    break
+                async for chunk in answer:
+                    if b"word2" in chunk:
+                        break
             await asyncio.to_thread(provider.settled)
 
     asyncio.run(call())

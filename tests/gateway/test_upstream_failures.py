@@ -23,7 +23,8 @@ from pointsman.gateway.upstreams.failures import MAX_MESSAGE, Wording, read_erro
 from pointsman.settings import Retries
 
 ONCE = Retries(attempts=1)
-SHORT = {"first_byte_timeout_s": 0.05, "idle_timeout_s": 0.05}
+SHORT = {"first_byte_timeout_s": 0.05}
+IDLE = {"idle_timeout_s": 0.2}
 
 
 def failure(provider, act, **more):
@@ -121,9 +122,9 @@ def test_a_provider_that_hangs_is_left_and_its_bill_isnt_known(provider, is_stre
 
 
 def test_an_answer_that_stops_is_left(provider):
-    error = failure(provider, Act(at=10, then="hang"), **SHORT)
+    error = failure(provider, Act(at=10, then="hang"), **IDLE)
     assert facts(error) == ("upstream_timeout", 200, False, False, None)
-    assert error.message.startswith("openai stopped answering after 10 bytes: 0.05 s without a byte (idle_timeout_s)")
+    assert error.message.startswith("openai stopped answering after 10 bytes: 0.2 s without a byte (idle_timeout_s)")
 
 
 def test_an_answer_that_trickles_is_left_when_it_takes_too_long(provider):
@@ -137,7 +138,7 @@ def test_an_answer_that_trickles_within_its_time_is_whole(provider):
 
 
 def test_a_refusal_whose_words_never_come_is_still_that_refusal(provider):
-    assert facts(failure(provider, Act(status=503, at=5, then="hang"), **SHORT))[:3] == ("upstream", 503, True)
+    assert facts(failure(provider, Act(status=503, at=5, then="hang"), **IDLE))[:3] == ("upstream", 503, True)
 
 
 # Size
@@ -181,7 +182,7 @@ def test_an_error_event_is_handed_on(provider):
 
 def test_a_stream_that_hangs_is_left(provider):
     provider.script(Act(words=9, at=2, then="hang"))
-    came, _, error = stream(provider, **SHORT)
+    came, _, error = stream(provider, **IDLE)
     assert came.count(b"\n\n") == 3
     assert facts(error) == ("upstream_timeout", 200, False, False, None)
 

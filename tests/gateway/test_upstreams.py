@@ -1,8 +1,14 @@
 """Calls of providers: what comes back, what goes out, and what is sent again."""
 
 import asyncio
+import contextlib
 import json
+import shutil
+import socket
+import ssl
+import subprocess
 import sys
+import threading
 
 import pytest
 from calling import ASK, KEY, body, complete, opened, settings, stream
@@ -21,6 +27,11 @@ def test_an_answer_of_an_openai_provider_comes_back_as_it_was_sent(provider):
     assert told["choices"][0]["message"]["content"] == "You said: one two three"
     assert (answer.status, answer.request_id, answer.tries) == (200, told["id"], 1)
     assert 0 < answer.first_ms <= answer.total_ms
+
+
+def test_the_repr_of_an_answer_doesnt_say_what_it_says(provider):
+    answer = complete(provider)
+    assert repr(answer) == f"Answer(status=200, {len(answer.body)} bytes, request_id='chatcmpl_1')"
 
 
 def test_an_answer_of_an_anthropic_provider_comes_back_as_it_was_sent(provider):
@@ -114,7 +125,7 @@ def test_where_no_connection_gets_free_nothing_was_sent(provider):
     provider.script(Act(at="answer", then="wait"))
 
     async def call():
-        async with opened(settings(provider, max_connections=1, connect_timeout_s=0.02)) as upstreams:
+        async with opened(settings(provider, max_connections=1, connect_timeout_s=0.2)) as upstreams:
             first = asyncio.create_task(upstreams.complete("openai", body()))
             await asyncio.to_thread(provider.wait_for_calls, 1)
             with pytest.raises(UpstreamTimeout, match="no free connection") as refused:
@@ -132,8 +143,11 @@ def test_leaving_a_stream_before_its_end_ends_the_call(provider):
 
     async def call():
         async with opened(settings(provider)) as upstreams, upstreams.stream("openai", body(stream=True)) as answer:
-            async for _ in answer:
-                break
+            came = b""
+            async for chunk in answer:
+                came += chunk
+                if b"word2" in came:
+                    break
             return answer.total_ms
 
     assert asyncio.run(call()) is None
@@ -218,6 +232,43 @@ def test_a_connection_that_was_refused_is_tried_again_and_costs_nothing(provider
         complete(provider, waits=waits)
     assert (refused.value.is_unbilled, refused.value.status, len(waits)) == (True, None, 1)
     provider.__enter__()
+
+
+def test_a_server_without_tls_where_tls_is_expected_got_nothing(provider):
+    with pytest.raises(UpstreamError, match=r"can't be reached .* Nothing was sent\.") as refused:
+        complete(provider, base_url=provider.openai_url.replace("http:", "https:"))
+    assert (refused.value.is_unbilled, provider.calls) == (True, [])
+
+
+@pytest.fixture
+def impostor(tmp_path):
+    """Give the port of a TLS server whose certificate nobody signed."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout {key}"
+    subprocess.run([*command.split(), "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with contextlib.suppress(OSError):
+                        context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl isn't installed")
+def test_a_server_whose_certificate_nobody_signed_gets_nothing(provider, impostor):
+    with pytest.raises(UpstreamError, match=r"certificate verify failed.* Nothing was sent\.") as refused:
+        complete(provider, base_url=f"https://127.0.0.1:{impostor}/v1")
+    assert (refused.value.is_unbilled, refused.value.status) == (True, None)
 
 
 # Configuration

@@ -127,6 +127,35 @@ def test_close_writes_what_waits(url, clock):
         assert sum(len(page) for page in again.pages()) == 1_234
 
 
+def test_close_gives_up_on_a_database_that_is_gone_and_counts_the_loss(cluster, clock, caplog, monkeypatch):
+    monkeypatch.setattr("pointsman.store.event_writing._LAST_TRIES_S", 0.3)
+    url = cluster.database("empty")
+    name = url.rpartition("/")[2]
+    log = open_log(url, clock=clock, flush_s=0.01)
+    cluster.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    cluster.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    for number in range(1_100):
+        log.add(plain(number))
+    log.close()
+    assert log.lost == 1_100
+    assert "events couldn't be written" in caplog.text
+
+
+def test_texts_that_wait_have_a_bound_and_their_events_stay(url, clock, monkeypatch):
+    monkeypatch.setattr("pointsman.store.event_writing.ROOM_FOR_TEXT", 10)
+    with open_log(url, clock=clock, privacy=PrivacySettings(text="full"), flush_s=3600) as log:
+        for number, length in enumerate((4, 6, 1, 11)):
+            log.add(plain(number, text="x" * length))
+        assert [event.text for event in events_of(log)] == ["xxxx", "xxxxxx", None, None]
+        log.add(plain(5, text="again"))
+        assert events_of(log)[-1].text == "again"
+
+
+def test_a_long_text_ends_with_a_whole_word(log):
+    log.add(plain(1, text="word " * 2_000 + "ann@example.com"))
+    assert events_of(log)[0].text == ("word " * 1_638)[:-1]
+
+
 def test_what_comes_after_close_is_counted_as_lost(url, clock):
     log = open_log(url, clock=clock)
     log.close()
@@ -234,6 +263,18 @@ def test_lines_expire_after_the_retention_and_a_mark_says_so(url):
         assert log.expire() == 0
         assert [event.decision_id for event in events_of(log)] == ["p-0", "p-29"]
         assert marks(log) == [("", "expired", "retention")]
+
+
+def test_a_mark_lets_nothing_go_that_is_younger(url, log):
+    log.add(plain(1, at_us=0))
+    log.add(plain(2))
+    log.flush()
+    assert log.expire() == 1
+    found = database(url)
+    with pytest.raises(DBAPIError, match="append-only"), found.administering.begin() as connection:
+        connection.execute(text("DELETE FROM events"))
+    found.dispose()
+    assert [event.decision_id for event in events_of(log)] == ["p-2"]
 
 
 def test_nothing_expires_without_a_retention(url, clock):

@@ -63,16 +63,23 @@ class RateLimiter:
         now, key = self._clock(), principal.key or _NOBODY
         second = math.floor(now)
         window = self._window(key, second)
-        refusals = []
-        for unit, asked, used in (("requests", 1, window.requests), ("tokens", tokens, window.tokens)):
-            limit = self._limit(principal, unit)
-            if limit is not None and used + asked > limit:
-                wait_s = window.wait_s(unit, used + asked - limit, now)
-                refusals.append(_refusal(unit, asked, used, limit, wait_s))
-        if refusals:
-            raise max(refusals, key=lambda refusal: refusal.retry_after_s)
+        self._check(principal, window, (1, tokens), now)
         window.add(second, 1, tokens)
         return Admission(key, second, tokens)
+
+    def expect(self, principal: Principal, admission: Admission, tokens: int) -> Admission:
+        """Count other tokens for a request that was let in, once what it asks for is known.
+
+        Raises:
+            RateLimited: as `admit`; what was counted for it stays.
+        """
+        now = self._clock()
+        second = math.floor(now)
+        window = self._window(admission.key, second)
+        self._check(principal, window, (0, tokens - admission.tokens), now)
+        window.add(admission.second, 0, -admission.tokens)
+        window.add(second, 0, tokens)
+        return Admission(admission.key, second, tokens)
 
     def true_up(self, admission: Admission, tokens: int) -> None:
         """Count the tokens that a request used instead of those expected of it.
@@ -94,6 +101,18 @@ class RateLimiter:
             reset_s = window.wait_s(unit, used, now) if limit is not None else 0.0
             found.append(None if limit is None else Allowance(limit, max(0, limit - used), reset_s))
         return Standing(*found)
+
+    def _check(self, principal: Principal, window: "_Window", asked: tuple[int, int], now: float) -> None:
+        """Refuse what has no room; of two limits without room, the one that is longer in getting it is told."""
+        refusals = []
+        used = (window.requests, window.tokens)
+        for unit, more, counted in zip(("requests", "tokens"), asked, used, strict=True):
+            limit = self._limit(principal, unit)
+            if limit is not None and more > 0 and counted + more > limit:
+                wait_s = window.wait_s(unit, counted + more - limit, now)
+                refusals.append(_refusal(unit, more, counted, limit, wait_s))
+        if refusals:
+            raise max(refusals, key=lambda refusal: refusal.retry_after_s)
 
     def _limit(self, principal: Principal, unit: str) -> int | None:
         rates = principal.rates

@@ -31,6 +31,7 @@ _EXACT: Final[Mapping[tuple[str, str], AccessRole]] = {
     ("POST", "/execute"): "member",
     ("POST", "/execute/batch"): "member",
     ("POST", "/evaluate"): "member",
+    ("POST", "/evaluate-script"): "member",
     ("GET", "/keys"): "admin",
     ("POST", "/keys"): "admin",
     ("GET", "/users"): "admin",
@@ -51,7 +52,9 @@ _BELOW: Final[tuple[tuple[str, str, AccessRole], ...]] = (
 )
 """What stands below an address, such as PUT /v1/budgets/user:ann."""
 
-CALLING: Final = frozenset({"/chat/completions", "/messages", "/execute", "/execute/batch", "/evaluate"})
+CALLING: Final = frozenset(
+    {"/chat/completions", "/messages", "/execute", "/execute/batch", "/evaluate", "/evaluate-script"}
+)
 """What calls models: these wait in the queue, and their tokens are counted."""
 
 

@@ -20,7 +20,10 @@ _Place = tuple[str, bytes]
 
 
 class AnswerMemory:
-    """At most `max_entries` entries, each for `ttl_us`. Moments are microseconds since 1970. Not safe between threads."""
+    """At most `max_entries` entries, each for `ttl_us`; not safe between threads.
+
+    Moments are microseconds since 1970 (UTC).
+    """
 
     def __init__(self, max_entries: int, ttl_us: int) -> None:
         self._shelf = Shelf(max_entries)
@@ -84,7 +87,7 @@ class AnswerMemory:
     def alike(
         self, tenant: str, question: Question, vector: Vector, at_least: float, now_us: int, max_age_us: float
     ) -> tuple[Entry, float] | None:
-        """Return the nearest entry that means the same, with its cosine: at least so much, and the guard lets it pass."""
+        """Return the nearest entry that the guard lets pass, with its cosine, which is `at_least` so much."""
         near = self._near.get((tenant, question.place))
         if near is None or len(question.text) > LONGEST_QUESTION:
             return None

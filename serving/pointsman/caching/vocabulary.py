@@ -6,35 +6,36 @@ Chosen by hand, and extended on the tune half of datasets/cache only. A word tha
 from collections.abc import Mapping
 from typing import Final
 
-NEGATIONS: Final = frozenset(
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+NEGATIONS: Final = _set(
     "not no never without cannot cant dont doesnt didnt isnt arent wasnt werent wont wouldnt shouldnt couldnt hasnt "
-    "havent hadnt aint mustnt neednt nothing nobody none neither nor nowhere".split()
+    "havent hadnt aint mustnt neednt nothing nobody none neither nor nowhere"
 )
 
-QUESTION_WORDS: Final = frozenset("who whom whose when where why how what which".split())
+QUESTION_WORDS: Final = _set("who whom whose when where why how what which")
 
-EMPTY_WORDS: Final = frozenset(
+EMPTY_WORDS: Final = _set(
     "a an the this that these those my our your its their his her some any i we you it they he she me us them one's "
     "is are was were be been being am do does did doing done have has had having can could will would shall should may "
     "might of in on at for with as about and so just really actually please simply also there here kindly quickly "
     "then now basically exactly possible possibly able want need like go going way "
-    "ve ll re s d m t to into available using via if what's that's".split()
+    "ve ll re s d m t to into available using if what's that's"
 )
 """Words without weight of their own."""
 
-ORDERING: Final = frozenset(
-    "from to into onto than versus with for by as over under before after then against between".split()
-)
+ORDERING: Final = _set("from to into onto than versus with for by as over under before after then against between")
 """Words that give a sentence a direction: where one of them stands, words must come in the same order."""
 
+_SMALL_NUMBERS: Final = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+)
 NUMBER_WORDS: Final[Mapping[str, str]] = {
-    **{
-        word: str(number)
-        for number, word in enumerate(
-            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-            "seventeen eighteen nineteen twenty".split()
-        )
-    },
+    **{word: str(number) for number, word in enumerate(_SMALL_NUMBERS.split())},
     **{"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"},
     **{"hundred": "100", "thousand": "1000", "million": "1000000", "billion": "1000000000", "dozen": "12"},
     **{"twice": "2", "double": "2", "triple": "3", "half": "0.5"},
@@ -110,7 +111,26 @@ _OPPOSITES: Final = (
 )
 OPPOSITE_PAIRS: Final = tuple(tuple(words.split()) for words in _OPPOSITES)
 
+PERSONS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("my", "mine", "our", "ours", "me", "us", "we"), "first"),
+    **dict.fromkeys(("your", "yours"), "second"),
+    **dict.fromkeys(("he", "him", "his"), "he"),
+    **dict.fromkeys(("she", "her", "hers"), "she"),
+    **dict.fromkeys(("they", "them", "their", "theirs"), "they"),
+}
+PAST: Final = frozenset(("did", "was", "were", "had"))
+MOODS: Final = (
+    (r"do (?:i|we|you) (?:have|need) to\b|must\b|am i (?:required|obliged) to\b", "must"),
+    (r"can\b|could\b|may\b|might\b|am i (?:able|allowed) to\b", "can"),
+    (r"should\b|ought\b", "should"),
+    (r"will\b|would\b|(?:is|are|am) \w+ going to\b", "will"),
+    (r"did\b|was\b|were\b|had\b", "did"),
+    (r"is\b|are\b|do\b|does\b|has\b|have\b", "is"),
+)
+"""How a question that wants a yes or a no begins."""
+
 PHRASES: Final = (
+    (r"\b(about|for|to|with|of) you\b", r"\1 your"),
     (r"[ .?!…]+$", ""),
     (r"\b(what|where|who|how|when|it|that)'s\b", r"\1 is"),
     (
@@ -146,18 +166,23 @@ PHRASES: Final = (
     (r"\bhow much (?:does|do|is|are) (.+?) cost\b", r"what is the price of \1"),
     (r"\bwhere (?:can|do|could) (?:i|we) (?:find|see)\b", "where is"),
     (r"\bexplain what (.+) (?:is|are)$", r"explain \1"),
-    (r"\bwhat (?:is|are) (?:an? )?(?!the |my |our |your |this |that |his |her |their |its |an? )(\w+(?: \w+){0,3})$", r"explain \1"),
+    (
+        r"\bwhat (?:is|are) (?:an? )?(?!the |my |our |your |this |that |his |her |their |its |an? )(\w+(?: \w+){0,3})$",
+        r"explain \1",
+    ),
     (r"^explain (?=how |why |when |where |who )", ""),
     (r"\bhow come\b", "why"),
     (r"\bfor what reason\b|\bwhat is the reason(?: that| why| for)?\b|\bwhat (?:causes|makes)\b", "why"),
     (
-        r"\bwhat(?:'s| is| would be)? (?:the |a )?(?:best |easiest |right |proper |correct |good |simplest |recommended )?"
+        r"\bwhat(?: is| would be)? (?:the |a )?"
+        r"(?:best |easiest |right |proper |correct |good |simplest |recommended )?"
         r"(?:way|method|approach|procedure|process|command|steps?)(?: to| of| for)\b",
         "how",
     ),
     (r"\bwhat(?: are the)? steps?(?: do i need| should i take| are needed)?(?: to| for)\b", "how"),
     (
-        r"\bin (?:what|which) way\b|\bby what means\b|\bhow to\b|\bhow (?:do|can|could|would|should|might) (?:i|we|you|one)\b",
+        r"\bin (?:what|which) way\b|\bby what means\b|\bhow to\b"
+        r"|\bhow (?:do|can|could|would|should|might) (?:i|we|you|one)\b",
         "how",
     ),
     (r"\bat what time\b|\bwhat time\b|\bon (?:what|which) (?:day|date)\b|\bwhat date\b", "when"),

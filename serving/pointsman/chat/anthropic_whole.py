@@ -22,10 +22,10 @@ class _Block:
         self.citations: list[Any] = []
 
     def add(self, delta: Mapping[str, Any]) -> None:
-        field = _DELTA_FIELDS.get(delta.get("type"))
+        field = _DELTA_FIELDS.get(_word(delta))
         if field is not None and isinstance(delta.get(field), str):
             self.texts.setdefault(field, []).append(delta[field])
-        elif delta.get("type") == "citations_delta":
+        elif delta["type"] == "citations_delta":
             self.citations.append(delta.get("citation"))
 
     def body(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class AnthropicWhole:
             UpstreamError: it has no shape that can be read.
 
         """
-        type_ = event.get("type")
+        type_ = _word(event)
         if type_ == "message_start":
             message = _mapping(event, "message")
             self._head = {**message}
@@ -76,6 +76,8 @@ class AnthropicWhole:
             if block is None:
                 raise no_answer("a delta of a content block that never started")
             block.add(_mapping(event, "delta"))
+        elif type_ == "content_block_stop":
+            _index(event)
         elif type_ == "message_delta":
             self._end.update({key: value for key, value in _mapping(event, "delta").items() if value is not None})
             self._usage.update({key: value for key, value in _reported(event).items() if value is not None})
@@ -98,6 +100,14 @@ def _mapping(event: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise no_answer(f"an event without {field}")
     return value
+
+
+def _word(event: Mapping[str, Any]) -> str:
+    """Return the type of an event or a delta."""
+    type_ = event.get("type")
+    if not isinstance(type_, str):
+        raise no_answer("an event whose type is no text")
+    return type_
 
 
 def _reported(event: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -31,7 +31,8 @@ _REDIRECTING: Final = CONNECTION_FIELDS | {
     "custom_llm_provider",
     "workspace_id",  # Anthropic: the workspace that pays
 }
-_BILLED_BESIDE_TOKENS: Final = frozenset({"web_search_options", "plugins", "mcp_servers"})
+_BILLED_OTHERWISE: Final = frozenset({"web_search_options", "plugins", "mcp_servers", "audio"})
+"""Ask for what is billed beside the tokens, or (OpenAI's `audio`: answers that speak) as tokens of another price."""
 _DEARER: Final[Mapping[str, frozenset[str]]] = {
     "service_tier": frozenset({"priority", "fast", "scale"}),
     "speed": frozenset({"fast"}),
@@ -52,10 +53,10 @@ def refuse_redirects(body: Mapping[str, Any]) -> None:
     keys = body.keys()
     if not _REDIRECTING.isdisjoint(keys):
         raise _redirecting(sorted(_REDIRECTING & keys)[0])
-    unpriced = next((field for field in _BILLED_BESIDE_TOKENS if body.get(field)), None)
+    unpriced = next((field for field in _BILLED_OTHERWISE if body.get(field)), None)
     if unpriced:
         raise InvalidChat(
-            f"{unpriced} is billed beside the tokens, which no budget here can hold; remove it.", field=unpriced
+            f"{unpriced} is billed beside the tokens of text, which no budget here can hold; remove it.", field=unpriced
         )
     for field, dearer in _DEARER.items():
         value = body.get(field)

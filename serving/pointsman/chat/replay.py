@@ -37,6 +37,8 @@ def _openai_chunks(body: Mapping[str, Any], wants_usage: bool) -> Iterator[dict[
     head = {field: body[field] for field in ("id", "created", "model", "system_fingerprint") if field in body}
     head["object"] = "chat.completion.chunk"
     for choice in body["choices"]:
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            continue
         for delta in _openai_deltas(choice["message"]):
             yield {**head, "choices": [{"index": choice.get("index", 0), "delta": delta, "finish_reason": None}]}
         end = {"index": choice.get("index", 0), "delta": {}, "finish_reason": choice.get("finish_reason") or "stop"}
@@ -53,12 +55,16 @@ def _openai_deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if isinstance(message.get(field), str):
             for word in _WORD.findall(message[field]):
                 yield {field: word}
-    for index, call in enumerate(message.get("tool_calls") or ()):
-        yield {"tool_calls": [{"index": index, **call}]}
+    calls = message.get("tool_calls")
+    for index, call in enumerate(calls if isinstance(calls, list) else ()):
+        if not isinstance(call, dict):
+            continue
+        yield {"tool_calls": [{**call, "index": index}]}
 
 
 def _anthropic_events(body: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    usage = body.get("usage") or {"input_tokens": 0, "output_tokens": 0}
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, dict) else {"input_tokens": 0, "output_tokens": 0}
     start = {**body, "content": [], "stop_reason": None, "stop_sequence": None, "usage": {**usage, "output_tokens": 0}}
     yield {"type": "message_start", "message": start}
     for index, block in enumerate(body["content"]):
@@ -74,13 +80,14 @@ def _anthropic_events(body: Mapping[str, Any], metadata: Mapping[str, Any]) -> I
 
 def _block_deltas(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return a block as it starts, and the deltas that fill it; kinds without deltas start whole."""
-    if block["type"] == "text":
+    type_ = block.get("type")
+    if type_ == "text" and isinstance(block.get("text"), str):
         return {**block, "text": ""}, [{"type": "text_delta", "text": word} for word in _WORD.findall(block["text"])]
-    if block["type"] == "thinking":
+    if type_ == "thinking" and isinstance(block.get("thinking"), str):
         words = [{"type": "thinking_delta", "thinking": word} for word in _WORD.findall(block["thinking"])]
         signed = {"type": "signature_delta", "signature": block.get("signature", "")}
         return {**block, "thinking": "", "signature": ""}, [*words, signed]
-    if block["type"] == "tool_use":
-        written = msgspec.json.encode(block["input"]).decode()
+    if type_ == "tool_use":
+        written = msgspec.json.encode(block.get("input") or {}).decode()
         return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": written}]
     return dict(block), []

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pointsman.errors import InvalidChat
 
-_WORD: Final = re.compile(r"[\w.-]{1,40}", re.ASCII)
+_WORD: Final = re.compile(r"[\w.-]{1,32}", re.ASCII)
 _KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
     (bool, "a boolean"),
     ((int, float), "a number"),

@@ -31,13 +31,12 @@ _VERBS: Final = {
     "reset": "let statistics begin anew; the log stays",
     "privacy": "erase a user from the log, delete what is past its time, redact a text",
     "keys": "make, list, rotate and revoke keys; put users into teams",
+    "cache": "show what cached answers saved, clear them, give answers beforehand",
     "db": "bring the ledger's database to the present schema",
     "bundle": "show or verify a bundle",
     "registry": "list, show, validate and import model cards",
 }
 _TRAINING_VERBS: Final = {
-    "init": "write a commented pointsman.yaml",
-    "config": "check pointsman.yaml",
     "train": "train a bundle from outcomes",
     "evaluate": "measure a bundle on outcomes, beside baselines",
     "models": "add a model to a trained bundle",

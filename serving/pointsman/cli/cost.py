@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pointsman.cli.options import add_log_options, load_log, load_period, print_json
 from pointsman.cli.stats import savings_words
-from pointsman.money import format_usd
+from pointsman.money import NANO, format_usd
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     lines = [(one.name or "-", one) for one in found.costs.lines]
     lines += [("the rest", found.costs.rest)] if found.costs.rest else []
     for name, one in [*lines, ("total", found.costs.total)]:
-        average = format_usd(round(one.average_cost_usd * 1e9))
+        average = format_usd(round(one.average_cost_usd * NANO))
         amounts = (f"{one.requests:,}", format_usd(one.cost_nanousd), f"{one.share:.1%}", average)
         table.add_row(Text(name), *amounts, f"{one.input_tokens:,}", f"{one.output_tokens:,}")
     Console().print(table)

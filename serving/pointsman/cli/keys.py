@@ -19,7 +19,6 @@ from pointsman.errors import InvalidInput, MissingExtra
 if TYPE_CHECKING:
     from pointsman.store import StoredKeys
 
-SECRET_VARIABLE: Final = "POINTSMAN_KEY_SECRET"
 _WHO: Final = "cli"
 _TERMS: Final = ("user", "team", "role", "name", "expires_days", "requests_per_minute", "tokens_per_minute")
 
@@ -71,9 +70,10 @@ def run(args: argparse.Namespace) -> int:
     """Run one sub-verb; the secret of the keys comes from the environment, where process lists don't show it."""
     try:
         from pointsman.store import open_keys
+        from pointsman.store.secrets import VARIABLE
     except ModuleNotFoundError:
         raise MissingExtra("Keys", "serve") from None
-    with open_keys(args.database_url, os.environ.get(SECRET_VARIABLE)) as keys:
+    with open_keys(args.database_url, os.environ.get(VARIABLE)) as keys:
         return _VERBS[args.keys_verb](keys, args)
 
 

@@ -4,9 +4,11 @@ import argparse
 import errno
 import os
 import random
+import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,6 +20,8 @@ from pointsman.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from uvicorn import Config
+    from uvicorn.supervisors import Multiprocess
 
     from pointsman.configuration import Configuration
     from pointsman.http.webhook import Sender
@@ -62,54 +66,65 @@ def run(args: argparse.Namespace) -> int:
         server = _server(args, configuration)
         site = _site(args, configuration)
         listener = _bound(server.host, server.port)
-        app = site.app() if server.workers == 1 else None
     port = listener.getsockname()[1]
-    if app is not None:
+    if server.workers == 1:
         listener.listen(_BACKLOG)
         _announce(site, server.host, port)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(site.app, log_level="warning")).run(sockets=[listener])
         return 0
-    if site.router.treasury is not None:
-        site.router.treasury.close()  # each worker opens its own
-    listener.close()  # the workers' supervisor binds the port itself
+    site.close()  # each worker opens its own
     _announce(site, server.host, port)
-    _export_settings(args)
-    factory = f"{__name__}:app_from_environment"
-    uvicorn.run(factory, factory=True, host=server.host, port=port, workers=server.workers, log_level="warning")
+    _export_settings(args, server.workers)
+    config = uvicorn.Config(
+        f"{__name__}:app_from_environment", factory=True, workers=server.workers, log_level="warning"
+    )
+    _supervisor(config, listener).run()
     return 0
+
+
+def _supervisor(config: "Config", listener: socket.socket) -> "Multiprocess":
+    """Return what keeps the worker processes; at SIGHUP each of them reads the configuration again."""
+    from uvicorn.supervisors import Multiprocess
+
+    class Workers(Multiprocess):
+        def handle_hup(self) -> None:
+            for process in self.processes:
+                if process.pid is not None:
+                    os.kill(process.pid, signal.SIGHUP)
+
+    listener.listen(_BACKLOG)
+    return Workers(config, sockets=[listener])
 
 
 def app_from_environment() -> "FastAPI":
     """Return the app that the POINTSMAN_* environment variables describe: the factory of worker processes."""
     parser = argparse.ArgumentParser()
     _add_options(parser)
-    names = {name: f"POINTSMAN_{name.upper()}" for name in _SETTINGS}
+    wanted = _SETTINGS[:1] if "POINTSMAN_CONFIG" in os.environ else _SETTINGS
+    names = {name: f"POINTSMAN_{name.upper()}" for name in wanted}
     given = {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}
     words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     args = parser.parse_args(words)
     with starting():
-        return _site(args, _configuration(args)).app()
+        return _site(args, _configuration(args), tell_others=_tell_supervisor).app
+
+
+def _tell_supervisor() -> None:
+    """Have the process that started this worker tell all workers to read the configuration again."""
+    os.kill(os.getppid(), signal.SIGHUP)
+
+
+def _nothing() -> None:
+    """Close nothing, where nothing was opened."""
 
 
 class Site(NamedTuple):
     """What is served."""
 
+    app: "FastAPI"
     router: "Router"
-    alerts: "Sender | None"
-    configuration: "Configuration | None"
-
-    def app(self) -> "FastAPI":
-        """Return the application."""
-        from pointsman.http import create_app
-
-        if self.configuration is None:
-            return create_app(self.router, alerts=self.alerts)
-        from pointsman.gateway import Executor
-        from pointsman.gateway.opening import opened_parts
-
-        return create_app(
-            self.router, alerts=self.alerts, executor=Executor(opened_parts(self.configuration, self.router))
-        )
+    close: Callable[[], None]
+    is_gateway: bool
 
 
 def _configuration(args: argparse.Namespace) -> "Configuration | None":
@@ -132,23 +147,26 @@ def _server(args: argparse.Namespace, configuration: "Configuration | None") -> 
     return server
 
 
-def _site(args: argparse.Namespace, configuration: "Configuration | None") -> Site:
-    if configuration is None:
-        if args.alert_webhook is not None and args.budgets is None and args.database_url is None:
-            raise InvalidInput(
-                "--alert-webhook tells of budgets, and none are kept; add --budgets.", field="alert_webhook"
-            )
-        router = load_router(args)
-        return Site(router, _alerts(args.alert_webhook, args.tenant), None)
-    from pointsman.gateway.opening import opened_router, opened_treasury
+def _site(
+    args: argparse.Namespace,
+    configuration: "Configuration | None",
+    tell_others: Callable[[], None] = _nothing,
+) -> Site:
+    if configuration is not None:
+        from pointsman.configuration import Source
+        from pointsman.http.opening import opened_app
 
-    alerts = _alerts(args.alert_webhook or configuration.alert_webhook, configuration.tenant)
-    treasury = opened_treasury(configuration)
-    try:
-        return Site(opened_router(configuration, treasury), alerts, configuration)
-    except BaseException:
-        treasury.close()
-        raise
+        alerts = _alerts(args.alert_webhook or configuration.alert_webhook, configuration.tenant)
+        source = Source(args.config, dict(os.environ))
+        opened = opened_app(configuration, source, alerts=alerts, tell_others=tell_others)
+        return Site(opened.app, opened.router, opened.close, True)
+    if args.alert_webhook is not None and args.budgets is None and args.database_url is None:
+        raise InvalidInput("--alert-webhook tells of budgets, and none are kept; add --budgets.", field="alert_webhook")
+    from pointsman.http import create_app
+
+    router = load_router(args)
+    app = create_app(router, alerts=_alerts(args.alert_webhook, args.tenant))
+    return Site(app, router, router.treasury.close if router.treasury is not None else _nothing, False)
 
 
 def _alerts(url: str | None, tenant: str) -> "Sender | None":
@@ -167,14 +185,19 @@ def _alerts(url: str | None, tenant: str) -> "Sender | None":
 def _announce(site: Site, host: str, port: int) -> None:
     where, fleet, digest = _url(host, port), site.router.fleet.name, site.router.bundle.digest
     words = f"Pointsman serves the fleet {fleet} with bundle {digest} at {where}. API docs: {where}/docs\n"
-    if site.configuration is not None:
+    if site.is_gateway:
         words += f'OpenAI clients: base_url="{where}/v1", model="auto". Anthropic clients: base_url="{where}".\n'
     sys.stdout.write(words)
     sys.stdout.flush()
 
 
-def _export_settings(args: argparse.Namespace) -> None:
-    for name in _SETTINGS:
+def _export_settings(args: argparse.Namespace, workers: int) -> None:
+    """Tell the workers what to serve; a configuration says all but how many they are."""
+    if args.config is not None:
+        os.environ |= {"POINTSMAN_CONFIG": args.config, "POINTSMAN_SERVER_WORKERS": str(workers)}
+        return
+    os.environ.pop("POINTSMAN_CONFIG", None)
+    for name in _SETTINGS[1:]:
         value, variable = getattr(args, name), f"POINTSMAN_{name.upper()}"
         if value is None:
             os.environ.pop(variable, None)

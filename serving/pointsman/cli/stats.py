@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pointsman.cli.options import add_log_options, load_log, load_period, print_json
-from pointsman.money import format_usd
+from pointsman.money import NANO, format_usd
 
 if TYPE_CHECKING:
     from pointsman.insight import Savings, Statistics
@@ -53,8 +53,11 @@ def savings_words(found: "Savings") -> str:
         f"({format_usd(found.failed_nanousd)}) and judging ({format_usd(found.judging_nanousd)}) are taken off.",
     ]
     for one in found.projections:
-        between = f", {one.low_usd:,.2f} to {one.high_usd:,.2f} with 90 %" if one.low_usd is not None else ""
-        lines.append(f"A {one.window} like the {found.days} seen would save {one.saved_usd:,.2f} USD{between}.")
+        between = ""
+        if one.low_usd is not None and one.high_usd is not None:
+            between = f" (90 %: {_dollars(one.low_usd)} to {_dollars(one.high_usd)})"
+        days = f"the {found.days} days" if found.days > 1 else "the one day"
+        lines.append(f"Projected for a {one.window} from {days} seen: {_dollars(one.saved_usd)} saved{between}.")
     return "\n".join([*lines, found.caveat]) + "\n"
 
 
@@ -65,7 +68,7 @@ def _print(found: "Statistics") -> None:
         "requests": f"{found.requests:,}",
         "success rate": _percent(found.success_rate),
         "cost": format_usd(found.cost_nanousd),
-        "average cost": "-" if found.average_cost_usd is None else format_usd(round(found.average_cost_usd * 1e9)),
+        "average cost": "-" if found.average_cost_usd is None else format_usd(round(found.average_cost_usd * NANO)),
         "tokens in, out, saved": f"{found.input_tokens:,}, {found.output_tokens:,}, {found.tokens_saved:,}",
         "latency": _spread(found.latency_ms),
         "overhead": _spread(found.overhead_ms),
@@ -85,6 +88,10 @@ def _print(found: "Statistics") -> None:
 
 def _signed(amount: int) -> str:
     return f"-{format_usd(-amount)}" if amount < 0 else format_usd(amount)
+
+
+def _dollars(amount: float) -> str:
+    return _signed(round(amount * NANO))
 
 
 def _percent(share: float | None) -> str:

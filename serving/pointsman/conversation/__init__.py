@@ -4,10 +4,12 @@ from pointsman.conversation.affinity import (
     Conversations,
     Warmth,
     cache_saving_nanousd,
+    cached_prefix,
+    conversation_key,
     cost_changes_nanousd,
     switching_cost_nanousd,
 )
-from pointsman.conversation.boilerplate import Boilerplate, Rule, Stripped
+from pointsman.conversation.boilerplate import Boilerplate, Rule, Stripped, rules_from
 from pointsman.conversation.concise import Effect, Trial, concise_effect, instruction
 from pointsman.conversation.harnesses import HARNESSES
 from pointsman.conversation.output import output_limit
@@ -26,12 +28,15 @@ __all__ = [
     "Trim",
     "Warmth",
     "cache_saving_nanousd",
+    "cached_prefix",
     "concise_effect",
+    "conversation_key",
     "cost_changes_nanousd",
     "instruction",
     "needs",
     "output_limit",
     "routed",
+    "rules_from",
     "switching_cost_nanousd",
     "trimmed",
 ]

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pointsman.chat import Chat
-from pointsman.registry import Price
+from pointsman.registry import Price, TokenUsage
 from pointsman.registry.prices import MTOK
 
 Integers = npt.NDArray[np.int64]
@@ -78,8 +78,8 @@ class Conversations:
     def remember(self, tenant: str, chat: Chat, model: str, prefix_tokens: int, lifetime_s: float = LIFETIME_S) -> None:
         """Keep that this model has read this chat as it was sent.
 
-        `prefix_tokens` is what its provider can have cached: the prompt's tokens, or those before the first message
-        that was left out or shortened. What is too short to be cached isn't kept.
+        `prefix_tokens` is what its provider has cached (`cached_prefix`), or less where a message was left out or
+        shortened: then only the tokens before that one. What is too short to be cached isn't kept.
         """
         if prefix_tokens < LEAST_TOKENS or not chat.turns:
             return
@@ -99,6 +99,17 @@ class Conversations:
                 if model not in warm and age < read.lifetime_s:
                     warm[model] = Warmth(model, read.prefix_tokens, age, read.lifetime_s)
         return warm
+
+
+def cached_prefix(usage: TokenUsage, *, is_automatic: bool) -> tuple[int, float]:
+    """Return how many tokens of a prompt its provider has cached, and for how many seconds: for `remember`.
+
+    `is_automatic` says that the provider caches every prompt unasked, as OpenAI does; of others, as Anthropic, only
+    what the usage reports as read from the cache or written to it is there.
+    """
+    reported = usage.cached_read_tokens + usage.cached_write_tokens + usage.cached_write_hour_tokens
+    lifetime = HOUR_S if usage.cached_write_hour_tokens else LIFETIME_S
+    return (max(reported, usage.input_tokens) if is_automatic else reported), lifetime
 
 
 def cache_saving_nanousd(price: Price, warmth: Warmth, input_tokens: int) -> int:
@@ -130,6 +141,21 @@ def switching_cost_nanousd(changes: Integers) -> Integers:
     The same differences as `cost_changes_nanousd`, said from the other end: for a reason or a report, not for ranking.
     """
     return changes - changes.min() if len(changes) else changes
+
+
+def conversation_key(tenant: str, chat: Chat, named: str | None = None) -> str:
+    """Return what stays the same throughout a conversation, as 32 hex digits: the unit of a sticky assignment.
+
+    It is made of the name that the caller gives the conversation, else of the turns up to the first user's: equal
+    beginnings are one conversation then.
+    """
+    running: _Digest = blake2b(digest_size=_DIGEST_BYTES)
+    _add(running, tenant, "named" if named else "begun", named or "")
+    for turn in () if named else chat.turns:
+        _add(running, turn.role, turn.text)
+        if turn.role == "user":
+            break
+    return str(running.hexdigest())
 
 
 def _prefixes(tenant: str, chat: Chat) -> Iterator[bytes]:

@@ -14,16 +14,19 @@ import msgspec
 
 from pointsman.errors import InvalidConfig
 
-Kind = Literal["block", "wrapper", "tags", "opening", "line", "until", "rest"]
+Kind = Literal["block", "wrapper", "tags", "opening", "heading", "line", "until", "rest"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _TAG_KINDS: Final = ("block", "wrapper", "tags")
-_TAG_NAME: Final = re.compile(r"[A-Za-z][\w.:-]*\*?")
+_TAG_NAME: Final = re.compile(r"[A-Za-z][\w.:-]{0,62}\*?")
+_TAG: Final = re.compile(r"<(/?)([A-Za-z][\w.:-]{0,63})(?:\s[^<>]{0,1000})?>")
+_PART: Final = "\x1e"
+"""What parts are joined by while tags are paired: ASCII's record separator, which splits a part that has one."""
 _LONGEST_LITERAL: Final = 200
 _WILDCARD: Final = r"[^\n]{0,200}?"
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing that a harness writes.
 
     What `names` are depends on the kind:
@@ -31,7 +34,8 @@ class Rule(msgspec.Struct, frozen=True):
     - "block": tags that are taken off with all they hold (`name*` is every tag that begins so);
     - "wrapper": tags that hold what a person wrote: where there is one, nothing outside counts;
     - "tags": tags that are taken off, while what they hold stays;
-    - "opening": a turn that begins so is the harness's altogether;
+    - "opening": a part of a message that begins so is the harness's altogether;
+    - "heading": so is such a part, and where it is nothing but a line, the part after it too;
     - "line": a line that begins so is taken off;
     - "until": everything up to the end of a line that begins so is taken off;
     - "rest": everything from a line that begins so is taken off.
@@ -75,6 +79,25 @@ class Rule(msgspec.Struct, frozen=True):
         )
 
 
+def rules_from(data: object) -> tuple[Rule, ...]:
+    """Return the rules of a configuration: a list of {"name", "kind", "names", "beside"?}.
+
+    Raises:
+        InvalidConfig: not such a list, or a rule that can't be used; the message says which.
+    """
+    try:
+        return msgspec.convert(data, tuple[Rule, ...], strict=True)
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, InvalidConfig):
+            raise error.__cause__ from None
+        found = str(error).replace("`$[", "`rules[")
+        raise InvalidConfig(
+            f"conversation.rules can't be used: {found}. Expected a list of rules, each with name, kind "
+            f"({', '.join(KINDS)}) and names (a list of texts).",
+            field="conversation.rules",
+        ) from None
+
+
 class Stripped(msgspec.Struct, frozen=True):
     """What is left of a text, and the names of the rules that took something off, in the order of the rules."""
 
@@ -107,8 +130,10 @@ class Boilerplate:
             raise InvalidConfig(f"Two conversation rules are named {repeated[0]!r}; name each its own.", field="name")
         self._tag_rules = [rule for rule in self.rules if rule.kind in _TAG_KINDS]
         tags = [name for rule in self._tag_rules for name in rule.names]
-        self._tag = _tag_pattern([*tags, *(rule.beside for rule in self.rules if rule.beside)])
-        self._openings = [(rule, _literals(rule.names)) for rule in self.rules if rule.kind == "opening"]
+        known = [name.lower() for name in (*tags, *(rule.beside for rule in self.rules if rule.beside))]
+        self._tags = frozenset(name for name in known if not name.endswith("*"))
+        self._tag_starts = tuple(name[:-1] for name in known if name.endswith("*"))
+        self._openings = [(rule, _literals(rule.names)) for rule in self.rules if rule.kind in ("opening", "heading")]
         self._cuts = [
             (rule, re.compile(rf"^[ \t]*(?:{_literals(rule.names).pattern})", re.MULTILINE | re.IGNORECASE))
             for rule in self.rules
@@ -121,24 +146,40 @@ class Boilerplate:
         replaced = {rule.name for rule in added}
         return Boilerplate([*(rule for rule in self.rules if rule.name not in replaced), *added])
 
-    def strip(self, text: str) -> Stripped:
-        """Return what a person wrote of a text: empty where all of it is the harness's.
+    def stripped(self, *parts: str) -> Stripped:
+        """Return what a person wrote of the text parts of a message: empty where all of it is the harness's.
 
-        A tag that is never closed, or that stands right after a backtick, is read as a mention and stays.
+        Tags are paired across parts. One that is never closed, or that stands right after a backtick, is read as a
+        mention and stays.
         """
         used: list[str] = []
+        text = _PART.join(parts)
         if "<" in text:
             text = self._without_tags(text, used)
-        start = text.lstrip()
-        for rule, opening in self._openings:
-            if opening.match(start):
-                return Stripped("", (*used, rule.name))
+        kept, is_headed = [], False
+        for part in text.split(_PART):
+            opening = None if is_headed else self._opening(part)
+            if opening is None and not is_headed:
+                kept.append(self._cut(part, used))
+            if opening is not None:
+                used.append(opening.name)
+            is_headed = opening is not None and opening.kind == "heading" and "\n" not in part.strip()
+        if len(kept) == 1 and not used:
+            return Stripped(kept[0], ())
+        said = "\n\n".join(part.strip() for part in kept if part.strip())
+        return Stripped(said, tuple(dict.fromkeys(used)))
+
+    def _opening(self, part: str) -> Rule | None:
+        start = part.lstrip()
+        return next((rule for rule, opening in self._openings if opening.match(start)), None)
+
+    def _cut(self, part: str, used: list[str]) -> str:
         for rule, pattern in self._cuts:
-            shorter = _cut(text, pattern, rule.kind)
+            shorter = _cut(part, pattern, rule.kind)
             if shorter is not None:
                 used.append(rule.name)
-                text = shorter
-        return Stripped(text.strip() if used else text, tuple(used))
+                part = shorter
+        return part
 
     def _without_tags(self, text: str, used: list[str]) -> str:
         elements = self._elements(text)
@@ -163,22 +204,21 @@ class Boilerplate:
             spans += _outside([(element.after, element.before) for element in said], len(text))
         return _without(text, spans)
 
+    def _knows(self, tag: str) -> bool:
+        return tag in self._tags or (bool(self._tag_starts) and tag.startswith(self._tag_starts))
+
     def _elements(self, text: str) -> list[_Element]:
         opened: dict[str, list[tuple[int, int]]] = {}
         elements = []
-        for tag in self._tag.finditer(text):
+        for tag in _TAG.finditer(text):
             name = tag.group(2).lower()
+            if not self._knows(name) or text[tag.start() - 1 : tag.start()] == "`":
+                continue
             if not tag.group(1):
                 opened.setdefault(name, []).append(tag.span())
             elif opened.get(name):
                 elements.append(_Element(*opened[name].pop(), *tag.span(), name))
         return elements
-
-
-def _tag_pattern(names: Iterable[str]) -> re.Pattern[str]:
-    each = [re.escape(name[:-1]) + r"[\w.:-]*" if name.endswith("*") else re.escape(name) for name in names]
-    body = "|".join(sorted(set(each), key=len, reverse=True)) or r"(?!)"
-    return re.compile(rf"(?<!`)<(/?)({body})(?:\s[^<>]{{0,1000}})?>", re.IGNORECASE)
 
 
 def _literals(names: Iterable[str]) -> re.Pattern[str]:

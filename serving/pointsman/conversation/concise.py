@@ -43,8 +43,8 @@ _INTERVAL: Final = (0.025, 0.975)
 def instruction(task_type: str, settings: OutputSettings, unit: str) -> str | None:
     """Return what to append to the system prompt, None for a unit that isn't in the share.
 
-    Give as `unit` what stays the same throughout a conversation: an instruction that came and went would change the
-    prompt's beginning, and with it lose the provider's cache.
+    Give as `unit` what stays the same throughout a conversation (`conversation_key`): an instruction that came and went
+    would change the prompt's beginning, and with it lose the provider's cache.
     """
     return INSTRUCTIONS.get(task_type) if settings.concise and is_concise(settings.concise_share, unit) else None
 
@@ -89,8 +89,8 @@ class Effect(msgspec.Struct, frozen=True):
 def concise_effect(trials: Sequence[Trial], rng: np.random.Generator) -> Effect:
     """Return the effect on output tokens and quality, with bootstrap intervals over units.
 
-    Units are drawn, not answers: those of one conversation resemble each other. Assignment is by hash of the unit, so the
-    two sides differ by chance alone where every task type of the trials has an instruction.
+    Units are drawn, not answers: those of one conversation resemble each other. Assignment is by hash of the unit, so
+    the two sides differ by chance alone where every task type of the trials has an instruction.
 
     Raises:
         InvalidInput: fewer than two units on a side.

@@ -4,7 +4,8 @@ Told by counting: words of assent, reference, courtesy and filler are declared i
 content. A request is substantive where it isn't a follow-up:
 
 - more than 14 words or 160 characters, or any code block, is a request;
-- no content at all is a follow-up ("yes, do it"), unless it is nothing but courtesy ("thanks!");
+- no content at all is a follow-up ("continue, please"), unless it is nothing but courtesy ("thanks!");
+- so is what begins with yes or no ("no, check the units first");
 - at most 2 words of content beside a reference ("why does it fail", "same for staging") is a follow-up;
 - so are at most 2 after a continuing first word ("and on Windows?"), at most 4 words after one that only says how
   ("with comments"), and manner alone ("shorter, in French");
@@ -16,6 +17,7 @@ import unicodedata
 from typing import Final, Literal
 
 from pointsman.conversation.phrases import (
+    ANSWERING,
     CJK_COURTESY,
     CJK_GO_AHEAD,
     CJK_REFERENCE,
@@ -89,6 +91,8 @@ def _is_courtesy(words: list[str], is_answer: bool) -> bool:
 def _follows(text: str, words: list[str], content: list[str], is_answer: bool) -> bool:
     if not [word for word in content if word not in MANNER]:
         return bool(content) or not _has_digits_alone(words, is_answer)
+    if words[0] in ANSWERING:
+        return True
     is_short = len(content) <= MOST_CONTENT
     if is_short and any(word in REFERENCE for word in words):
         return True

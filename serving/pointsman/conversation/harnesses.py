@@ -50,7 +50,7 @@ _CLINE: Final = (
     ),
     Rule("cline-environment", "block", ("environment_details", "file_content", "folder_content", "url_content")),
     Rule("cline-workspace", "block", ("workspace_diagnostics", "git_working_state", "explicit_instructions")),
-    Rule("cline-tool-results", "opening", ("[*] Result:", "[*] Error:")),
+    Rule("cline-tool-results", "heading", ("[*] Result:", "[*] Error:")),
     Rule(
         "cline-errors",
         "opening",

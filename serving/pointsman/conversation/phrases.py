@@ -85,6 +85,11 @@ und auch jetzt et aussi maintenant y también ahora e anche
 """)
 """First words of a turn that goes on from the one before."""
 
+ANSWERING: Final = _words("""
+yes yeah yep yup no nope nah ok okay sure agreed ja nein oui non d'accord sí sì sim não nee tak nie да нет evet hayır
+""")
+"""First words that answer something, whatever comes after them."""
+
 MODIFYING: Final = _words("in for with without to using on für auf mit ohne en pour sans avec sin con senza com sem")
 """First words of a few that only say how: "with comments", "for Windows"."""
 

@@ -13,6 +13,10 @@ from pointsman.conversation.standing_task import standing_task, takes_whatever_c
 
 Reading = Literal["request", "follow_up", "standing", "nothing"]
 
+MOST_CHARACTERS: Final = 200_000
+"""Of a longer text its two ends are read, half of this each."""
+MOST_READ: Final = 1_000_000
+"""No turn is read before the last so many characters that users sent."""
 _ONLY_IMAGES: Final = "Look at the image and answer."
 _NOTHING: Final = "Go on."
 
@@ -81,16 +85,23 @@ def needs(chat: Chat) -> tuple[str, ...]:
 
 def _written(chat: Chat, rules: Boilerplate) -> Iterator[_Written]:
     """Yield what people wrote, newest first; turns of nothing but boilerplate and tool results are passed over."""
+    left = MOST_READ
     for index in range(len(chat.turns) - 1, -1, -1):
         turn = chat.turns[index]
-        if turn.role != "user":
+        if turn.role != "user" or left <= 0:
             continue
-        parts = [rules.strip(part) for part in _texts(chat, turn)]
-        text = "\n\n".join(part.text.strip() for part in parts if part.text.strip())
-        if text:
+        texts = [_ends(text) for text in _texts(chat, turn)]
+        left -= sum(map(len, texts))
+        stripped = rules.stripped(*texts)
+        if stripped.text.strip():
             before = chat.turns[index - 1] if index else None
             is_answer = before is not None and before.role == "assistant" and asks(before.text)
-            yield _Written(text, turn.place, is_answer, _merged(*(part.rules for part in parts)))
+            yield _Written(stripped.text.strip(), turn.place, is_answer, stripped.rules)
+
+
+def _ends(text: str) -> str:
+    half = MOST_CHARACTERS // 2
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:half]}\n{text[-half:]}"
 
 
 def _texts(chat: Chat, turn: Turn) -> list[str]:

@@ -22,15 +22,22 @@ _DONE_TO_TEXT: Final = re.compile(
     r"|sql|unit tests?|docstring|commit message|generate|write|debug|refactor|annotat|detect|identif|complete)",
     re.IGNORECASE,
 )
+_DONE_TO_ANYTHING: Final = re.compile(
+    r"\b(?:translat|summar|condens|extract|classif|categori|proofread|proof-read|transliterat|transcrib|redact|anonymi"
+    r"|moderat|sentiment|detect the language)",
+    re.IGNORECASE,
+)
+_MATERIAL: Final = (
+    r"(?:message|text|input|sentence|line|turn|document|article|email|code|function|class|file|query|trace"
+    r"|snippet|diff|review|ticket|comment|transcript|topic|record|note)s?"
+)
 _WHATEVER_COMES: Final = re.compile(
-    r"\b(?:(?:every|each|any|all)(?:thing)? (?:of the |the )?(?:user(?:'s|s)? )?(?:message|text|input|sentence|request"
-    r"|line|turn|thing)s?\b|everything (?:the user|you|that|i)\b|anything (?:the user|you|that|i)\b"
-    r"|(?:the )?user(?:'s)? (?:message|text|input|turn)s?\b"
-    r"|(?:the )?user(?: will)? (?:send|give|provide|paste|submit)s?\b"
-    r"|(?:the )?(?:following|given|provided|incoming|pasted|supplied) (?:\w+ )?(?:text|message|input|sentence|document"
-    r"|article|email|code|snippet|diff|review|ticket|comment|transcript)s?\b"
-    r"|(?:text|code|message|input)s? (?:you are|you're|that is|the user)"
-    r" (?:given|provided|sent|gives?|sends?|provides?))",
+    rf"\b(?:(?:every|each|any|all) (?:of the |the )?(?:user(?:'s|s)? )?(?:\w+ )?{_MATERIAL}\b"
+    r"|(?:everything|anything|what|whatever) (?:the user|you|that|i)\b"
+    rf"|(?:the )?user(?:'s)? {_MATERIAL}\b|(?:the )?users?(?: will)? (?:send|give|provide|paste|submit|write)s?\b"
+    rf"|(?:the )?(?:following|given|provided|incoming|pasted|supplied) (?:\w+ )?{_MATERIAL}\b"
+    rf"|{_MATERIAL} (?:you are|you're|that is|the user) (?:given|provided|sent|gives?|sends?|provides?|pastes?)"
+    r"|(?:translator|translation engine|summari[sz]er|classifier|extractor|proofreader|parser|moderator)\b)",
     re.IGNORECASE,
 )
 _ASKS_POLITELY: Final = re.compile(
@@ -50,11 +57,11 @@ def standing_task(system: str, text: str) -> str | None:
 
 
 def takes_whatever_comes(system: str) -> bool:
-    """Return whether a system prompt treats every turn as material, "yes" and "continue" too."""
+    """Return whether a system prompt does one thing to every turn, so that "yes" and "continue" are material too."""
     if not system or len(system) > LONGEST_SYSTEM:
         return False
     task = _instruction(system)
-    return task is not None and _WHATEVER_COMES.search(task) is not None
+    return bool(task and _DONE_TO_ANYTHING.search(task) and _WHATEVER_COMES.search(task))
 
 
 def is_data(text: str) -> bool:

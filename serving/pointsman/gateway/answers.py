@@ -90,6 +90,12 @@ class Answers:
             )
         return found
 
+    def place(self, chat: Chat, tenant: str, header: str | None = None, *, constraints: str = "") -> bytes | None:
+        """Return what two requests share where the answer to one may be given to the other; None where none may."""
+        control = FREE if header is None else cache_control(header)
+        is_open = self._settings.enabled and control == FREE and may_cache(chat, self._settings)
+        return tenant.encode() + b"/" + request_digest(chat, constraints) if is_open else None
+
     def put(
         self,
         chat: Chat,
@@ -102,8 +108,8 @@ class Answers:
     ) -> bool:
         """Keep a whole answer that a model gave to this chat; return whether it may be kept.
 
-        `reply` is what the answer says; a refusal, a cut or empty answer, or broken JSON is never kept. It is found from
-        then on by this process, and written by the thread.
+        `reply` is what the answer says; a refusal, a cut or empty answer, or broken JSON is never kept. This process
+        finds it from then on; the thread writes it.
         """
         control = FREE if header is None else cache_control(header)
         if not (self._settings.enabled and control.may_store and may_cache(chat, self._settings)):
@@ -154,16 +160,16 @@ class Answers:
         max_age_us = math.inf if control.max_age_s is None else control.max_age_s * 1e6
         with self._lock:
             entry = self._memory.same(tenant, request_digest(chat, constraints), now_us, max_age_us)
-            if entry is not None:
-                return self._hit(entry, "exact", 1.0, now_us)
+        if entry is not None:
+            return self._hit(entry, "exact", 1.0, now_us)
         for question in self._questions(chat, tenant, constraints):
             with self._lock:
                 entry = self._memory.same_words(tenant, question, now_us, max_age_us)
             if entry is not None:
                 return self._hit(entry, "semantic", 1.0, now_us)
-            if self._embed is None or len(question.text) > LONGEST_QUESTION:
-                continue
             vector = self._vector_of(question.text)
+            if vector is None:
+                continue
             with self._lock:
                 alike = self._memory.alike(tenant, question, vector, self._threshold, now_us, max_age_us)
             if alike is not None:
@@ -187,7 +193,7 @@ class Answers:
         return Cached(entry.answer, kind, similarity, max(0.0, (now_us - entry.answer.created_us) / 1e6))
 
     def _vector_of(self, text: str) -> Vector | None:
-        if self._embed is None:
+        if self._embed is None or len(text) > LONGEST_QUESTION:
             return None
         with self._lock:
             known = self._vectors.get(text)

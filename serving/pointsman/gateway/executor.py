@@ -1,17 +1,24 @@
 """Runs chats: decides, holds, calls, falls back, settles. Whole answers; `streaming` has those sent piece by piece."""
 
+from collections.abc import Awaitable
+
 import msgspec
 
 from pointsman.chat import translated_reply
 from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamError, http_status
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting, Tried
+from pointsman.gateway.cascading import Cascading
 from pointsman.gateway.course import Course
 from pointsman.gateway.health import is_callers_fault
+from pointsman.gateway.keeping import found, keep
 from pointsman.gateway.later import Later
 from pointsman.gateway.parts import Parts
-from pointsman.gateway.planning import planned
+from pointsman.gateway.planning import Plan, planned
+from pointsman.gateway.rollout import rolled_out
 from pointsman.gateway.till import Till
+from pointsman.gateway.waiting import Waiting
+from pointsman.types import Decision
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -23,37 +30,73 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class Executor:
-    """Runs chats on the parts of a gateway. Use it from one event loop; `close` before that ends."""
+    """Runs chats on the parts of a gateway. Use it from one event loop, within `running`."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.later = Later()
+        self.waiting = Waiting(self)
 
     async def answer(self, asked: Asked) -> Answered:
-        """Return the answer of the chosen model, or of the first fallback that gives one.
+        """Return an answer: one that was given before, the chosen model's, or that of the first fallback to give one.
 
         Raises:
             InvalidInput, UnknownModel, NoEligibleModel: it can't be routed.
             BudgetExceeded, FrozenScope, LedgerUnavailable: it may not be paid.
+            Overloaded: it can wait, and too many do.
             UpstreamError: no provider gave an answer.
         """
-        parts = self.parts
         course = self.begun(asked)
+        return await self.concluded(course, self.tried(course))
+
+    async def concluded(self, course: Course, tried: Awaitable[Tried]) -> Answered:
+        """Return what was tried as an answer to the caller, and write the request into the log. Raises as `answer`."""
         try:
-            body = await self._body(course)
+            body = said(await tried, course.asked)
         except PointsmanError as error:
             course.error, course.status = error.code, http_status(error)
             raise
         finally:
             self.ended(course)
-        return Answered(body, course.facts(parts.clock()), course)
+        return Answered(body, course.facts(self.parts.clock()), course)
 
     def begun(self, asked: Asked) -> Course:
-        """Return the course of a request that comes in."""
-        return Course(asked, self.parts.clock(), self.parts.wall_us())
+        """Return the course of a request that comes in.
+
+        Raises:
+            Forbidden: it names another payer than its key does.
+        """
+        parts = self.parts
+        return Course(rolled_out(asked, parts), parts, asked.tags, parts.clock(), parts.wall_us())
 
     def ended(self, course: Course) -> None:
-        """Write a request into the log."""
+        """Write a request into the log, and say what it used."""
+        if course.asked.spent is not None:
+            course.asked.spent(course.tokens)
+        if course.parts.log is not None:
+            course.parts.log.add(course.event(self.parts.clock()))
+
+    async def tried(self, course: Course) -> Tried:
+        """Return the answer to a request, in its provider's protocol. Raises as `answer`."""
+        if course.asked.can_wait:
+            return await self.waiting.tried(course)
+        if (known := found(course)) is not None:
+            return known
+        return await self.carried_out(course, await self.decided(course))
+
+    async def carried_out(self, course: Course, attempting: Attempting) -> Tried:
+        """Return the answer to a request that was decided. Raises as `answer`."""
+        try:
+            if course.is_cascade:
+                assert course.decision is not None
+                tried = await Cascading(attempting, course.decision, course.parts.router.trade_usd).answer()
+            else:
+                tried = await first_answer(attempting, course)
+        finally:
+            attempting.till.close()
+        course.ended_by(tried.model, tried.reply)
+        keep(course, tried)
+        return tried
 
     async def decided(self, course: Course) -> Attempting:
         """Decide and hold; return what makes the attempts.
@@ -61,31 +104,28 @@ class Executor:
         Raises:
             PointsmanError: it can't be routed, or may not be paid; nothing is held.
         """
-        parts, asked = self.parts, course.asked
-        plan = planned(asked, parts)
-        course.tokens_saved += plan.tokens_saved
-        course.words.update(plan.words)
-        decision = await parts.router_of(asked.who.tenant).route_async(plan.task)
+        plan = self.plan(course)
+        decision = await course.parts.tenants.of(course.asked.who.tenant).route_async(plan.task)
+        return self.attempting(course, plan, decision)
+
+    def plan(self, course: Course) -> Plan:
+        """Return what is routed and sent. Raises as `planned`."""
+        plan = planned(course.asked, course.parts)
+        course.planned(plan)
+        return plan
+
+    def attempting(self, course: Course, plan: Plan, decision: Decision) -> Attempting:
+        """Return what makes the attempts of a decision."""
         course.decision = decision
-        treasury = parts.router_of(asked.who.tenant).treasury
-        assert treasury is not None
-        return Attempting(parts, course, plan, Till(treasury, plan.task, decision, self.later))
-
-    async def _body(self, course: Course) -> bytes:
-        attempting = await self.decided(course)
-        try:
-            tried = await first_answer(attempting, course)
-        finally:
-            attempting.till.close()
-        course.ended_by(tried.model, tried.reply, self.parts.fleet)
-        if tried.protocol == course.asked.chat.protocol:
-            return tried.body
-        return translated_reply(tried.body, tried.protocol, course.asked.chat.protocol, tried.model)
+        treasury = course.parts.tenants.treasury_of(course.asked.who.tenant)
+        return Attempting(course.parts, course, plan, Till(treasury, plan.task, decision, self.later))
 
 
-def falls_back(error: UpstreamError) -> bool:
-    """Return whether another model may take what this one refused: not where the request itself is wrong."""
-    return not is_callers_fault(error) or error.upstream_code == "context_length_exceeded"
+def said(tried: Tried, asked: Asked) -> bytes:
+    """Return the answer's body in the caller's protocol."""
+    if tried.protocol == asked.chat.protocol:
+        return tried.body
+    return translated_reply(tried.body, tried.protocol, asked.chat.protocol, tried.model)
 
 
 async def first_answer(attempting: Attempting, course: Course) -> Tried:
@@ -99,7 +139,7 @@ async def first_answer(attempting: Attempting, course: Course) -> Tried:
     failure: PointsmanError | None = None
     for model in (decision.model, *decision.fallbacks):
         try:
-            return await attempting.whole(model, course.asked)
+            return await attempting.answer(model)
         except UpstreamError as error:
             failure = error
             if not falls_back(error):
@@ -108,3 +148,8 @@ async def first_answer(attempting: Attempting, course: Course) -> Tried:
             failure = failure or error
     assert failure is not None
     raise failure
+
+
+def falls_back(error: UpstreamError) -> bool:
+    """Return whether another model may take what this one refused: not where the request itself is wrong."""
+    return not is_callers_fault(error) or error.upstream_code == "context_length_exceeded"

@@ -5,9 +5,12 @@ from typing import Final
 
 import msgspec
 
-from pointsman.chat import Edit, caches_for_an_hour, input_bound, input_estimate
+from pointsman.chat import Chat, Edit, caches_for_an_hour, input_bound, input_estimate
 from pointsman.conversation import needs, routed
+from pointsman.conversation.affinity import cache_saving_nanousd
+from pointsman.conversation.trimming import Trim
 from pointsman.gateway.asked import Asked
+from pointsman.gateway.fitting import answer_limits, trim_of
 from pointsman.gateway.parts import Parts
 from pointsman.types import Call, Constraints, Task
 
@@ -27,9 +30,9 @@ class Plan(msgspec.Struct, frozen=True):
     tokens_saved: int = 0
     words: Mapping[str, str] = {}
 
-    def edit(self, upstream_name: str, max_output_tokens: int) -> Edit:
-        """Return the changes for one model."""
-        return Edit(upstream_name, max_output_tokens, self.dropped, self.shortened, self.instruction)
+    def edit(self, upstream_name: str, max_output_tokens: int, *, is_batch: bool = False) -> Edit:
+        """Return the changes for one model, and whether it is asked for at its batch price."""
+        return Edit(upstream_name, max_output_tokens, self.dropped, self.shortened, self.instruction, is_batch)
 
 
 def planned(asked: Asked, parts: Parts) -> Plan:
@@ -39,26 +42,51 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         InvalidTask, InvalidChat: nothing in it can be routed, or a wish can't be used.
     """
     chat, wishes = asked.chat, asked.wishes
-    read = routed(chat)
-    call = Call(
-        most_input_tokens=input_bound(chat, asked.body_bytes),
-        max_output_tokens=chat.max_output_tokens,
-        answers=chat.answers,
-        caches_for_an_hour=caches_for_an_hour(chat),
-        is_batch=wishes.can_wait,
-    )
+    trim = trim_of(asked, parts)
+    saved = 0 if trim is None else trim.tokens_saved
     task = Task(
-        read.text,
+        routed(chat, parts.boilerplate).text,
         type=wishes.type,
         budget_usd=wishes.budget_usd,
-        constraints=_constraints(asked, parts),
+        constraints=_constraints(asked, parts, saved),
         tags=asked.tags,
-        call=call,
     )
-    return Plan(task)
+    limit, words = answer_limits(asked, parts, task)
+    bound = input_bound(chat, asked.body_bytes) + len((words or "").encode())
+    call = Call(
+        most_input_tokens=bound if trim is None else min(bound, _trimmed_bound(chat, trim)),
+        max_output_tokens=limit,
+        answers=chat.answers,
+        caches_for_an_hour=caches_for_an_hour(chat),
+        batch_models=parts.batch_models() if asked.can_wait else (),
+        cost_changes_nanousd=_warm(asked, parts),
+        is_made_here=True,
+    )
+    task = msgspec.structs.replace(task, call=call)
+    if trim is None:
+        return Plan(task, instruction=words)
+    told = {} if trim.report is None else {"trimmed": trim.report}
+    return Plan(task, trim.dropped, trim.shortened, words, saved, told)
 
 
-def _constraints(asked: Asked, parts: Parts) -> Constraints:
+def _trimmed_bound(chat: Chat, trim: Trim) -> int:
+    """Return a number of tokens that what is left of a chat can't exceed: its bytes, and those of everything else."""
+    gone = sum(len(turn.text.encode("utf-8", "surrogatepass")) for turn in chat.turns if turn.place in trim.dropped)
+    whole = sum(len(turn.text.encode("utf-8", "surrogatepass")) for turn in chat.turns)
+    return input_bound(chat, whole) - gone
+
+
+def _warm(asked: Asked, parts: Parts) -> dict[str, int]:
+    """Return what the prompts that models have cached take off their expected cost."""
+    chat = asked.chat
+    warm = parts.conversations.warmth(asked.who.tenant, chat) if len(chat.turns) > 1 else {}
+    if not warm:
+        return {}
+    tokens = input_estimate(chat)
+    return {name: -cache_saving_nanousd(parts.card(name).price, one, tokens) for name, one in warm.items()}
+
+
+def _constraints(asked: Asked, parts: Parts, tokens_saved: int) -> Constraints:
     """Return what the caller asks for, and what the chat needs besides."""
     given, chat = asked.wishes.constraints, asked.chat
     return msgspec.structs.replace(
@@ -66,12 +94,13 @@ def _constraints(asked: Asked, parts: Parts) -> Constraints:
         capabilities=tuple(dict.fromkeys((*given.capabilities, *needs(chat)))),
         models=given.models if asked.pinned is None else (asked.pinned,),
         exclude=(*given.exclude, *_closed(asked, parts)),
-        input_tokens=input_estimate(chat),
+        input_tokens=max(1, input_estimate(chat) - tokens_saved),
     )
 
 
 def _closed(asked: Asked, parts: Parts) -> tuple[str, ...]:
-    """Return the models whose circuit is open; a model that the caller names is tried all the same."""
+    """Return the models whose circuit is open; where all are, each says so itself, and a named one is tried anyway."""
     if asked.pinned is not None:
         return ()
-    return tuple(model for model in parts.fleet.ids if parts.health.is_open(model))
+    closed = tuple(model for model in parts.fleet.ids if parts.health.is_open(model))
+    return closed if len(closed) < len(parts.fleet.ids) else ()

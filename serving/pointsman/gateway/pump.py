@@ -3,13 +3,13 @@
 import asyncio
 from typing import Final
 
-from pointsman.chat import StreamReader, StreamWriter, wire_body
+from pointsman.chat import StreamReader, StreamWriter, whole_of_stream
 from pointsman.errors import PointsmanError, UpstreamError, http_status
-from pointsman.gateway.attempting import Attempting
+from pointsman.gateway.attempting import Attempting, Tried
+from pointsman.gateway.keeping import keep
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.till import Held
 
-_ENDED_EARLY: Final = "the provider's stream ended before the answer did"
 _HUNG_UP: Final = "the caller hung up, and the stream was cut off"
 
 
@@ -27,8 +27,10 @@ class Pump:
     async def run(self) -> bool:
         """Fill the pipe to its end; return whether the answer began, so that the request ends with it."""
         try:
-            held = await self.attempting.till.hold(self.parts.card(self.model))
-            body = self._body(held)
+            self.attempting.admit(self.model)
+            held = await self.attempting.held(self.model)
+            edit = self.attempting.edit(self.model, held)
+            body = self.attempting.body(self.model, self.attempting.chat, edit, held)
         except PointsmanError as error:
             await self.pipe.close(error)
             return False
@@ -37,7 +39,7 @@ class Pump:
         total_ms = (self.parts.clock() - started) * 1000
         self.course.upstream_s += total_ms / 1000
         if failure is not None and self.first_ms is None:
-            self.attempting.failed(self.model, held, failure)
+            self._unheard(held, failure)
             await self.pipe.close(failure)
             return False
         self._settle(held, failure, total_ms)
@@ -45,18 +47,11 @@ class Pump:
         await self.pipe.close()
         return True
 
-    def _body(self, held: Held) -> bytes:
-        edit = self.attempting.plan.edit(self.parts.where[self.model].upstream_name, held.max_output_tokens)
-        try:
-            return wire_body(self.course.asked.chat, self.parts.protocol(self.model), edit)
-        except PointsmanError:
-            self.attempting.till.release(held, was_sent=False)
-            raise
-
     async def _flowed(self, body: bytes, started: float) -> UpstreamError | None:
         """Hand on what comes; return what cut it short."""
+        provider = self.parts.where[self.model].provider
         try:
-            async with self.parts.upstreams.stream(self.parts.where[self.model].provider, body) as chunks:
+            async with self.parts.upstreams.stream(provider, body, self.course.asked.headers) as chunks:
                 async for chunk in chunks:
                     piece = b"".join([self.writer.write(event) for event in self.reader.feed(chunk)])
                     if self.reader.error is not None:
@@ -68,18 +63,32 @@ class Pump:
             return error
         except asyncio.CancelledError:
             return UpstreamError(_HUNG_UP)
-        return None if self.reader.is_complete else UpstreamError(_ENDED_EARLY)
+        self.reader.close()
+        return self.reader.error
+
+    def _unheard(self, held: Held, failure: UpstreamError) -> None:
+        """Settle a stream of which the caller got nothing: its usage may be known all the same."""
+        reply = self.attempting.believed(self.reader.reply())
+        if reply.usage is None:
+            self.attempting.failed(self.model, held, failure)
+            return
+        paid = self.attempting.pay(self.model, held, reply)
+        self.attempting.note(self.model, held, reply, paid, error=failure)
+        self.parts.health.failed(self.model, failure)
 
     def _settle(self, held: Held, failure: UpstreamError | None, total_ms: float) -> None:
         """Post what the answer cost: its usage where the provider stated it, however the stream ended."""
-        card, reply = self.parts.card(self.model), self.reader.reply()
-        paid = self.attempting.till.pay(held, card, reply.usage)
+        reply, protocol = self.attempting.believed(self.reader.reply()), self.parts.protocol(self.model)
+        paid = self.attempting.pay(self.model, held, reply)
         self.attempting.note(self.model, held, reply, paid, first_ms=self.first_ms, total_ms=total_ms, error=failure)
         if failure is None:
             self.parts.health.succeeded(self.model)
         elif failure.message != _HUNG_UP:
             self.parts.health.failed(self.model, failure)
-        self.course.ended_by(self.model, reply, self.parts.fleet)
+        self.course.ended_by(self.model, reply)
+        if failure is None and self.parts.answers is not None:
+            cost = held.held_nanousd if paid is None else paid
+            keep(self.course, Tried(self.model, whole_of_stream(self.reader), protocol, reply, cost))
         if failure is not None:
             self.course.error, self.course.status = failure.code, http_status(failure)
 

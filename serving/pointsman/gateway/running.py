@@ -27,21 +27,25 @@ async def running(executor: Executor) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        await executor.waiting.close(DRAIN_S)
         if unfinished := await executor.later.drain(DRAIN_S):
             _LOG.error("%d streams or bills didn't end in %g s; their holds will be presumed", unfinished, DRAIN_S)
         await executor.parts.upstreams.close()
+        if executor.parts.answers is not None:
+            await asyncio.to_thread(executor.parts.answers.close)
 
 
 async def _refreshing(executor: Executor) -> None:
     while True:
         await asyncio.to_thread(_refresh, executor)
-        executor.parts = executor.parts.with_availability()
+        parts = executor.parts
+        parts.tenants.note_availability({model: parts.health.availability(model) for model in parts.fleet.ids})
         await asyncio.sleep(REFRESH_S)
 
 
 def _refresh(executor: Executor) -> None:
     try:
-        for treasury in executor.parts.treasuries():
+        for treasury in executor.parts.tenants.treasuries():
             treasury.standing.refresh(treasury.clock())
     except LedgerUnavailable as error:
         _LOG.error("%s", error.message)

@@ -1,4 +1,4 @@
-"""How the caches of several processes become one: what is put is written, what others wrote is read, about once a second."""
+"""How the caches of several processes become one: what is put is written, what others wrote is read."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pointsman.caching.memory import LONGEST_QUESTION, AnswerMemory
+from pointsman.caching.memory import AnswerMemory
 from pointsman.caching.nearest import Vector
 from pointsman.caching.words import CacheCount, Cached, Entry
 from pointsman.errors import LedgerUnavailable
@@ -157,7 +157,7 @@ class Sharing:
     def _embedded(self, entry: Entry, *, is_new: bool = False) -> Entry:
         """Return the entry with its question's embedding, which is then in memory as well."""
         vector = None
-        if entry.question is not None and entry.embedding is None and len(entry.question.text) <= LONGEST_QUESTION:
+        if entry.question is not None and entry.embedding is None:
             vector = self._vector_of(entry.question.text)
         found = entry if vector is None else msgspec.structs.replace(entry, embedding=vector.tobytes())
         with self._lock:

@@ -1,6 +1,7 @@
 """Tasks that are run: a description becomes a chat, its answer comes back as text with what it cost."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
@@ -64,15 +65,18 @@ async def execute(executor: Executor, work: Work, who: Principal = ANONYMOUS) ->
 async def execute_many(
     executor: Executor, works: Sequence[Work], who: Principal = ANONYMOUS, *, concurrency: int = 8
 ) -> list[Result]:
-    """Run many tasks, so many at once; each gets its answer, or the error that kept it from one, in its place."""
+    """Run many tasks; each gets its answer, or the error that kept it from one, in its place.
+
+    So many run at once; those that can wait do so in the gateway's queue, where `batching` says how many run.
+    """
     turn = asyncio.Semaphore(concurrency)
 
     async def run(work: Work) -> Result:
-        async with turn:
-            try:
+        try:
+            async with contextlib.nullcontext() if work.can_wait else turn:
                 return await execute(executor, work, who)
-            except PointsmanError as error:
-                return error
+        except PointsmanError as error:
+            return error
 
     return list(await asyncio.gather(*(run(work) for work in works)))
 

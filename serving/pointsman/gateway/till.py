@@ -7,12 +7,14 @@ from typing import Final
 import msgspec
 
 from pointsman.budget import Amount, Unbilled
+from pointsman.budget.exposure import invoice_nanousd
+from pointsman.chat import Reply
 from pointsman.errors import InvalidBill, LedgerError, LedgerUnavailable
 from pointsman.gateway.later import Later
-from pointsman.registry import ModelCard, TokenUsage
+from pointsman.registry import ModelCard
 from pointsman.treasury import Ask, Choice, Treasury
 from pointsman.treasury.steps import awaited
-from pointsman.types import Decision, Task
+from pointsman.types import Call, Decision, Task
 
 _LOG: Final = logging.getLogger("pointsman.gateway")
 _POSTING_TRIES: Final = 5
@@ -40,17 +42,20 @@ class Till:
             decision.hold_id or "", decision.held_nanousd or 0, decision.max_output_tokens or 1
         )
 
-    async def hold(self, card: ModelCard) -> Held:
+    async def hold(self, card: ModelCard, call: Call | None = None) -> Held:
         """Return the money for an attempt on this model: what the decision held, or as much as this one can cost.
+
+        `call` is how it is called, where that is another than the task's own.
 
         Raises:
             LedgerError: there is no room for it, or nobody can tell.
         """
-        if card.id == self._decision.model and self._first is not None:
+        if call is None and card.id == self._decision.model and self._first is not None:
             first, self._first = self._first, None
             return first
         expected = next((one.cost_nanousd for one in self._decision.candidates if one.model == card.id), 0)
-        return await self._another(Choice(card, expected), self._task)
+        task = self._task if call is None else msgspec.structs.replace(self._task, call=call)
+        return await self._another(Choice(card, expected), task)
 
     async def _another(self, choice: Choice, task: Task) -> Held:
         decision = self._decision
@@ -61,12 +66,17 @@ class Till:
             raise answer
         return Held(answer.hold_id, answer.held_nanousd, answer.max_output_tokens)
 
-    def pay(self, held: Held, card: ModelCard, usage: TokenUsage | None, *, is_batch: bool = False) -> int | None:
-        """Post what the usage costs, and return it; None where nobody knows, so that the whole hold is posted."""
+    def pay(self, held: Held, card: ModelCard, reply: Reply, *, is_batch: bool = False) -> int | None:
+        """Post what an answer costs, and return it; None where nobody knows, so that the whole hold is posted.
+
+        It costs its usage at the card's price, or what the provider states where that is more.
+        """
+        usage = reply.usage
         if usage is None:
             self.presume(held)
             return None
-        bill = Amount(card.price.bill_nanousd(usage, is_batch=is_batch), usage.input_tokens, usage.output_tokens)
+        cost = invoice_nanousd(card.price, usage, is_batch=is_batch, stated_nanousd=reply.stated_nanousd)
+        bill = Amount(cost, usage.input_tokens, usage.output_tokens)
         if bill.nanousd == 0 < held.held_nanousd:
             self.presume(held)
             return None

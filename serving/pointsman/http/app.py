@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
@@ -21,9 +22,12 @@ from pointsman.http.schema import install_schema
 from pointsman.http.upkeep import Post, refreshing, upkeep
 from pointsman.http.webhook import Sender
 from pointsman.router import Router
+from pointsman.tenants import Tenants
 
 if TYPE_CHECKING:
     from pointsman.gateway import Executor
+    from pointsman.gateway.answers import Answers
+    from pointsman.gateway.reloading import Reloading
     from pointsman.store import EventLog, StoredKeys
 
 _DESCRIPTION: Final = """\
@@ -35,23 +39,26 @@ dollars beside it. `confidence` is the calibrated chance that the chosen model d
 
 
 def create_app(
-    router: Router,
+    router: Router | Tenants,
     *,
     clock: Callable[[], float] = time.perf_counter,
     alerts: Sender | None = None,
     executor: "Executor | None" = None,
+    reloading: "Reloading | None" = None,
+    answers: "Answers | None" = None,
     log: "EventLog | None" = None,
     gate: Gate | None = None,
     keys: "StoredKeys | None" = None,
 ) -> FastAPI:
-    """Return the server of one router; `clock` gives seconds and times the requests.
+    """Return the server of one router, or of one for each tenant; `clock` gives seconds and times the requests.
 
     A router with a treasury gets the routes of budgets; holds expire and alerts are told while the application runs,
     which closes the treasury in the end. `alerts` delivers them as a webhook too. An `executor` on the same router
-    gives the routes of the gateway, which runs while the application does.
+    gives the routes of the gateway, which runs while the application does; `reloading` the one that has it take on its
+    configuration anew, which a signal SIGHUP does too.
 
-    With a `log` there are the routes of statistics; its lines expire while the application runs, which closes it in the
-    end.
+    With `answers`, the cache, its routes are there; whoever opened it closes it. With a `log` there are the routes of
+    statistics; its lines expire while the application runs, which closes it in the end.
 
     `gate` says who may ask what, and what a request may be; None: anyone, within the default limits. With `keys` there
     are routes that manage them; the gate's ring is refreshed while the application runs, which closes them in the end.
@@ -65,27 +72,49 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    metrics = Metrics()
-    apis = [decisions_api(router, metrics), predictions_api(router), models_api(router), health_api(router, metrics)]
+    metrics, gate = Metrics(), open_gate() if gate is None else gate
+    tenants = router if isinstance(router, Tenants) else Tenants(router)
+    router = tenants.router
+    apis = [
+        decisions_api(tenants, metrics),
+        predictions_api(tenants),
+        models_api(tenants),
+        health_api(tenants, metrics),
+    ]
     if router.treasury is not None:
-        apis.append(budgets_api(router, router.treasury, metrics))
+        apis.append(budgets_api(tenants, metrics))
     if log is not None:
         from pointsman.http.statistics import statistics_api
 
-        apis.append(statistics_api(log, router.treasury))
+        apis.append(statistics_api(log, tenants, lambda: _circuits(executor)))
     if keys is not None:
         apis.append(keys_api(keys))
+    if answers is not None:
+        from pointsman.http.cache import cache_api
+
+        apis.append(cache_api(answers, lambda: datetime.now(UTC)))
     if executor is not None:
         from pointsman.http.chats import Chats
+        from pointsman.http.evaluations import evaluations_api
         from pointsman.http.executions import executions_api
 
-        apis.append(executions_api(executor, metrics))
-        app.add_middleware(Chats, executor=executor, metrics=metrics)
-    gate = open_gate() if gate is None else gate
+        apis += [executions_api(executor, metrics), evaluations_api(executor)]
+        if reloading is not None:
+            from pointsman.http.configuring import configuring_api
+
+            apis.append(configuring_api(reloading))
+        app.add_middleware(Chats, executor=executor, metrics=metrics, limiter=gate.limiter)
     for api in apis:
         app.include_router(api)
-    app.router.lifespan_context = lambda _: _alive(router, metrics, alerts, executor, log, gate, keys)
-    present = {"budgets": router.treasury, "log": log, "gateway": executor, "keys": keys}
+    app.router.lifespan_context = lambda _: _alive(tenants, metrics, alerts, executor, reloading, log, gate, keys)
+    present: dict[str, object] = {
+        "budgets": router.treasury,
+        "log": log,
+        "gateway": executor,
+        "keys": keys,
+        "cache": answers,
+    }
+    present["configuration"] = reloading
     install_schema(app, {subject for subject, part in present.items() if part is not None})
     install_error_replies(app, metrics)
     app.add_middleware(Guard, gate=gate, refused=metrics.refused)
@@ -96,19 +125,20 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _alive(
-    router: Router,
+    tenants: Tenants,
     metrics: Metrics,
     alerts: Sender | None,
     executor: "Executor | None",
+    reloading: "Reloading | None",
     log: "EventLog | None",
     gate: Gate,
     keys: "StoredKeys | None",
 ) -> AsyncIterator[None]:
     """Keep what runs beside the requests going while the application runs; what is opened first is closed last."""
     async with contextlib.AsyncExitStack() as stack:
-        if router.treasury is not None:
+        if tenants.router.treasury is not None:
             post = None if alerts is None else Post(alerts)
-            await stack.enter_async_context(upkeep(router.treasury, metrics, post))
+            await stack.enter_async_context(upkeep(tenants, metrics, post))
         if gate.ring is not None:
             await stack.enter_async_context(refreshing(gate.ring, keys))
         if log is not None:
@@ -119,4 +149,15 @@ async def _alive(
             from pointsman.gateway.running import running
 
             await stack.enter_async_context(running(executor))
+        if reloading is not None:
+            from pointsman.http.configuring import on_signal
+
+            stack.enter_context(on_signal(reloading))
         yield
+
+
+def _circuits(executor: "Executor | None") -> Mapping[str, str]:
+    """Return the state of each model's circuit; nothing where no model is called."""
+    if executor is None:
+        return {}
+    return {model: health.state for model, health in executor.parts.health.snapshot().items()}

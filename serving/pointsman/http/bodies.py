@@ -7,12 +7,13 @@ from typing import Any, Final
 import msgspec
 from anyio import to_thread
 from fastapi import Request, Response
-from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from pointsman.errors import InvalidInput, InvalidTask
 
 MAX_BODY_BYTES: Final = 32 << 20
 MAX_TASKS: Final = 10_000
+_MAX_LENGTH_DIGITS: Final = 19
 BODY: Final = "body"
 """Where the scope's state has the body, once it was read."""
 
@@ -38,27 +39,36 @@ class InvalidJson(InvalidInput):
     code = "invalid_json"
 
 
-async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
-    """Return the whole body, refusing it as soon as it is known to be too large; one that the guard read is at hand.
+async def read_body(request: Request) -> bytes:
+    """Return the whole body; one that the guard has read is at hand.
+
+    Raises:
+        BodyTooLarge, InvalidJson: as `received`.
+    """
+    known: bytes | None = request.scope.get("state", {}).get(BODY)
+    if known is not None:
+        return known
+    return await received(request.receive, request.headers.get("content-length", "").encode())
+
+
+async def received(receive: Receive, stated: bytes, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Return the whole body, refusing it as soon as it is known to be too large; `stated` is its Content-Length.
 
     Raises:
         BodyTooLarge: it states, or turns out to have, more than `max_bytes`.
         InvalidJson: it broke off.
     """
-    known: bytes | None = request.scope.get("state", {}).get(BODY)
-    if known is not None:
-        return known
-    stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > max_bytes:
+    if stated.isdigit() and len(stated) < _MAX_LENGTH_DIGITS and int(stated) > max_bytes:
         raise _too_large(max_bytes)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                raise _too_large(max_bytes)
-    except ClientDisconnect:
-        raise InvalidJson(f"The body broke off after byte {len(body)}; expected JSON.") from None
+    message = await receive()
+    body = bytearray(message.get("body", b""))
+    while message.get("more_body") and len(body) <= max_bytes:
+        message = await receive()
+        body += message.get("body", b"")
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    if message["type"] == "http.disconnect":
+        raise InvalidJson(f"The body broke off after byte {len(body)}; expected JSON.")
     return bytes(body)
 
 

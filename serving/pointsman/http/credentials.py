@@ -1,15 +1,15 @@
 """What a request's headers say: the key that is shown, and how the body is packed."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 from pointsman.errors import InvalidInput
 
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 _SINGLE: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"content-length", b"content-encoding"})
 _MAX_LENGTH_DIGITS: Final = 18
-_BROKEN: Final = (b"\r", b"\n", b"\0")
 
 
 class InvalidHeaders(InvalidInput):
@@ -32,9 +32,10 @@ def singles(headers: Headers) -> dict[bytes, bytes]:
         UnsupportedEncoding: a compressed body.
     """
     found: dict[bytes, bytes] = {}
+    together = b"".join(chain.from_iterable(headers))
+    if b"\n" in together or b"\r" in together or b"\0" in together:
+        raise InvalidHeaders("a header has a line break or a zero byte; send each header on one line.")
     for name, value in headers:
-        if any(byte in value or byte in name for byte in _BROKEN):
-            raise InvalidHeaders("a header has a line break or a zero byte; send each header on one line.")
         if name in _SINGLE:
             if name in found:
                 raise InvalidHeaders(f"the header {name.decode()} came twice; send it once.", field=name.decode())
@@ -62,10 +63,11 @@ def token_in(found: dict[bytes, bytes]) -> str | None:
         InvalidHeaders: two that differ.
     """
     scheme, _, bearer = found.get(b"authorization", b"").partition(b" ")
-    shown = {found.get(b"x-api-key", b"").strip(), found.get(b"api-key", b"").strip()}
-    if scheme.lower() == b"bearer":
-        shown.add(bearer.strip())
-    shown.discard(b"")
-    if len(shown) > 1:
-        raise InvalidHeaders("the headers show two different keys; send one.", field="authorization")
-    return shown.pop().decode("latin-1") if shown else None
+    by_scheme = bearer if scheme.lower() == b"bearer" else b""
+    shown = None
+    for value in (by_scheme, found.get(b"x-api-key", b""), found.get(b"api-key", b"")):
+        stripped = value.strip()
+        if stripped and shown is not None and stripped != shown:
+            raise InvalidHeaders("the headers show two different keys; send one.", field="authorization")
+        shown = stripped or shown
+    return None if shown is None else shown.decode("latin-1")

@@ -7,19 +7,22 @@ from typing import Any, Final
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from pointsman.access import Principal
+from pointsman.access.roles import payers
 from pointsman.http.bodies import decode, reply, task_list
 from pointsman.http.errors import error_reply
 from pointsman.http.metrics import Metrics
 from pointsman.http.operations import operation
+from pointsman.http.principals import principal_of
 from pointsman.money import usd
-from pointsman.router import Router
 from pointsman.task_json import LIST, Kind, read_object, refuse_equal_ids, task_from_dict
+from pointsman.tenants import Tenants
 from pointsman.types import Decision, Task
 
 _BATCH_KINDS: Final[Mapping[str, Kind]] = {"tasks": LIST}
 
 
-def decisions_api(router: Router, metrics: Metrics) -> APIRouter:
+def decisions_api(tenants: Tenants, metrics: Metrics) -> APIRouter:
     """Return the routes that decide."""
     api = APIRouter(tags=["decisions"])
 
@@ -32,7 +35,8 @@ def decisions_api(router: Router, metrics: Metrics) -> APIRouter:
         has no room, `details` say what is posted and held, and when its window turns. 422: the task can't be used, or
         no model of the fleet can do it. 503: the ledger can't be used, so that nothing may be sent.
         """
-        return await reply(request, partial(_route, router, metrics), is_long=router.treasury is not None)
+        is_long = tenants.router.treasury is not None
+        return await reply(request, partial(_route, tenants, principal_of(request), metrics), is_long=is_long)
 
     @api.post(
         "/v1/route/batch", openapi_extra=operation("BatchReply", body="BatchRequest", refusals=(400, 413, 422, 503))
@@ -43,7 +47,7 @@ def decisions_api(router: Router, metrics: Metrics) -> APIRouter:
         Results come in order. A task that no model can do gets an error in its place; a task that can't be used refuses
         the whole batch.
         """
-        return await reply(request, partial(_route_batch, router, metrics), is_long=True)
+        return await reply(request, partial(_route_batch, tenants, principal_of(request), metrics), is_long=True)
 
     return api
 
@@ -56,14 +60,20 @@ def decision_json(decision: Decision) -> dict[str, Any]:
     return data
 
 
-def _route(router: Router, metrics: Metrics, body: bytes) -> bytes:
-    decision = router.route(task_from_dict(decode(body)))
+def _route(tenants: Tenants, who: Principal, metrics: Metrics, body: bytes) -> bytes:
+    decision = tenants.of(who.tenant).route(_paid(task_from_dict(decode(body)), who))
     metrics.decided([decision])
     return msgspec.json.encode(decision_json(decision))
 
 
-def _route_batch(router: Router, metrics: Metrics, body: bytes) -> bytes:
-    results = router.try_route_many(_tasks(body))
+def _paid(task: Task, who: Principal) -> Task:
+    """Return the task with the payers that the key names."""
+    tags = payers(who, task.tags)
+    return task if tags == task.tags else msgspec.structs.replace(task, tags=tags)
+
+
+def _route_batch(tenants: Tenants, who: Principal, metrics: Metrics, body: bytes) -> bytes:
+    results = tenants.of(who.tenant).try_route_many([_paid(task, who) for task in _tasks(body)])
     metrics.decided(result for result in results if isinstance(result, Decision))
     for result in results:
         if not isinstance(result, Decision):

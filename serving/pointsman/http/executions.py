@@ -9,11 +9,13 @@ from fastapi import APIRouter, Request, Response
 from pointsman.gateway import Executor
 from pointsman.gateway.tasks import Executed, Result, Work, execute, execute_many
 from pointsman.http.bodies import decode, json_response, read_body, task_list
-from pointsman.http.chats import headers_of, principal_of
+from pointsman.http.chats import headers_of
 from pointsman.http.decisions import decision_json
 from pointsman.http.errors import error_reply
 from pointsman.http.metrics import Metrics
 from pointsman.http.operations import operation
+from pointsman.http.principals import principal_of
+from pointsman.http.queueing import step_aside
 from pointsman.task_json import LIST, NAME, NUMBER, TEXT, Kind, read_object, refuse_equal_ids, task_from_dict
 from pointsman.types import Decision
 
@@ -26,7 +28,7 @@ _WORK_KINDS: Final[Mapping[str, Kind]] = {
     "temperature": NUMBER,
     "can_wait": _BOOLEAN,
 }
-_BATCH_KINDS: Final[Mapping[str, Kind]] = {"tasks": LIST}
+_BATCH_KINDS: Final[Mapping[str, Kind]] = {"tasks": LIST, "can_wait": _BOOLEAN}
 
 
 def executions_api(executor: Executor, metrics: Metrics) -> APIRouter:
@@ -43,15 +45,25 @@ def executions_api(executor: Executor, metrics: Metrics) -> APIRouter:
         `max_output_tokens`, `temperature`, `can_wait`.
         """
         work = work_from_dict(decode(await read_body(request)))
+        if work.can_wait:
+            step_aside(request.scope["state"])
         executed = await execute(executor, work, principal_of(request))
         return json_response(msgspec.json.encode(_json(executed)), 200, headers_of(_facts(executed)))
 
     @api.post("/v1/execute/batch", openapi_extra=operation("ExecutedBatch", body="WorkBatch", refusals=refusals))
     async def run_tasks(request: Request) -> Response:
-        """Run many tasks, eight at once by default. Results come in order; a task that fails gets its error there."""
+        """Run many tasks, eight at once by default. Results come in order; a task that fails gets its error there.
+
+        `can_wait` says of all tasks that they can: they are decided together, and cost the batch price of providers
+        that offer one.
+        """
         fields = read_object(decode(await read_body(request)), _BATCH_KINDS)
         works = [work_from_dict(entry, f"tasks[{index}]") for index, entry in enumerate(task_list(fields))]
         refuse_equal_ids(work.task.id for work in works)
+        if fields.get("can_wait"):
+            works = [msgspec.structs.replace(work, can_wait=True) for work in works]
+        if all(work.can_wait for work in works):
+            step_aside(request.scope["state"])
         concurrency = executor.parts.batching.concurrency
         results = await execute_many(executor, works, principal_of(request), concurrency=concurrency)
         for result in results:

@@ -8,19 +8,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pointsman.access import ANONYMOUS, Admission, KeyRing, Principal, RateLimiter, Rates, check_reach
+from pointsman.access import ANONYMOUS, KeyRing, Principal, RateLimiter, Rates, check_reach
 from pointsman.access.rates import headers_of
 from pointsman.access.roles import CALLING, METRICS, is_open, subject_of
 from pointsman.access.tokens import PREFIX
 from pointsman.access.words import NO_LIMITS
 from pointsman.errors import InvalidConfig, PointsmanError, Unauthenticated
-from pointsman.http.bodies import BODY, MAX_INLINE_BYTES, BodyTimeout, read_body
+from pointsman.http.bodies import BODY, MAX_INLINE_BYTES, BodyTimeout, received
 from pointsman.http.credentials import singles, token_in
 from pointsman.http.nesting import check_depth
-from pointsman.http.queueing import Queue
+from pointsman.http.queueing import PLACE, Queue
 from pointsman.http.refusals import refusal
 from pointsman.settings import KeySettings, RequestLimits
 
@@ -30,9 +29,14 @@ if TYPE_CHECKING:
 PRINCIPAL: Final = "principal"
 """Where the scope's state has who asks."""
 ADMISSION: Final = "admission"
-"""Where it has what the rate limiter counted; whoever learns the true tokens gives them to `RateLimiter.true_up`."""
+"""Where it has what the rate limiter counted.
 
-_BYTES_PER_TOKEN: Final = 4
+Whoever understands the body puts there what `RateLimiter.expect` returns for the tokens that it may use; whoever learns
+what it used calls `RateLimiter.true_up`.
+"""
+
+_AT_LEAST: Final = 1
+"""The tokens of a request that calls a model, until its body is understood: a size in bytes says little of images."""
 _NO_KEY: Final = (
     "There is no key; send one of this deployment as Authorization: Bearer pm-..., or as x-api-key. "
     "An admin makes them with: pointsman keys create"
@@ -125,17 +129,16 @@ class Guard:
         check_reach(passage.principal, passage.method, passage.path)
         if subject_of(passage.path) not in CALLING:
             state[ADMISSION] = self._gate.limiter.admit(passage.principal)
-            await self.app(scope, await self._read(passage), passage.send)
+            await self.app(scope, await self._read(passage, headers), passage.send)
             return
-        with self._queue.place():
-            state[ADMISSION] = self._admitted(passage.principal, headers)
-            receive = await self._read(passage)
+        with self._queue.place() as place:
+            state[ADMISSION] = self._gate.limiter.admit(passage.principal, _AT_LEAST)
+            receive = await self._read(passage, headers)
             if not await self._turn(passage.receive):
                 return
-            try:
-                await self.app(scope, receive, passage.send)
-            finally:
-                self._queue.give_back()
+            place.has_turn = True
+            state[PLACE] = place
+            await self.app(scope, receive, passage.send)
 
     def _is_open_metrics(self, passage: "_Passage") -> bool:
         return self._gate.keys.open_metrics and passage.path == METRICS and passage.method == "GET"
@@ -149,20 +152,14 @@ class Guard:
             raise Unauthenticated(_NO_KEY)
         return self._anonymous
 
-    def _admitted(self, principal: Principal, headers: dict[bytes, bytes]) -> Admission:
-        """Count the request; its tokens are taken to be a quarter of its bytes until they are known."""
-        length = headers.get(b"content-length", b"")
-        tokens = int(length) // _BYTES_PER_TOKEN if length.isdigit() and principal.rates.tokens_per_minute else 0
-        return self._gate.limiter.admit(principal, tokens)
-
-    async def _read(self, passage: "_Passage") -> Receive:
+    async def _read(self, passage: "_Passage", headers: dict[bytes, bytes]) -> Receive:
         """Return the receive that gives the body again, once it is known to be one that may be decoded."""
         if passage.method == "GET":
             return passage.receive
         limits = self._gate.limits
         try:
             async with asyncio.timeout(limits.body_timeout_s):
-                body = await read_body(Request(passage.scope, passage.receive), limits.max_body_bytes)
+                body = await received(passage.receive, headers.get(b"content-length", b""), limits.max_body_bytes)
         except TimeoutError:
             raise BodyTimeout(f"The body didn't come within {limits.body_timeout_s:g} s; send it again.") from None
         if len(body) > MAX_INLINE_BYTES:

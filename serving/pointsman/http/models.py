@@ -10,6 +10,7 @@ from pointsman.http.operations import operation
 from pointsman.registry import ModelCard
 from pointsman.registry.parsing import price_to_dict
 from pointsman.router import Router
+from pointsman.tenants import Tenants
 
 _NO_OWNER: Final = "unspecified"
 
@@ -45,15 +46,17 @@ class ModelList(msgspec.Struct, frozen=True):
     data: tuple[ModelEntry, ...]
 
 
-def models_api(router: Router) -> APIRouter:
+def models_api(tenants: Tenants) -> APIRouter:
     """Return the route that lists the fleet."""
-    listing = msgspec.json.encode(ModelList("list", tuple(_entry(card, router) for card in router.fleet.cards)))
     api = APIRouter(tags=["models"])
 
     @api.get("/v1/models", openapi_extra=operation("ModelList"))
     async def models() -> Response:
         """List the models that may be chosen."""
-        return json_response(listing)
+        router = tenants.router
+        return json_response(
+            msgspec.json.encode(ModelList("list", tuple(_entry(card, router) for card in router.fleet.cards)))
+        )
 
     return api
 

@@ -33,10 +33,27 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
     },
     "WorkBatch": {"two tasks": {"tasks": [{"description": "Say hello in French"}, {"description": "Prove the lemma"}]}},
+    "EvaluationRequest": {
+        "one judge": {"text": "Paris is the capital of France.", "question": "What is the capital of France?"},
+        "a council": {
+            "script": "Tired of tangled cables? ...",
+            "judges": ["gpt-4o", "gpt-4o-mini"],
+            "method": "median",
+            "decision_id": "1f0c7ee2-...",
+        },
+        "a rubric of one's own": {
+            "text": "Dear customer, ...",
+            "rubric": {"criteria": [{"name": "tone", "description": "Friendly, not servile."}]},
+            "judges": 2,
+        },
+    },
     "Outcome": {
         "usage": {"decision_id": "1f0c7ee2-...", "input_tokens": 812, "output_tokens": 240, "quality": 0.9},
         "bill": {"decision_id": "1f0c7ee2-...", "cost_usd": 0.0031, "success": True, "latency_ms": 1840},
         "never sent": {"decision_id": "1f0c7ee2-...", "unbilled": "not_sent"},
+    },
+    "SeedRequest": {
+        "a help page": {"seeds": [{"prompt": "How do I reset my password?", "answer": "Under Settings, Security."}]}
     },
     "BudgetRequest": {
         "a day": {"daily_usd": 25, "reason": "the launch"},

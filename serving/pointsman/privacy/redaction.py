@@ -19,14 +19,19 @@ REGIONS: Final = ("US", "GB", "DE", "FR", "ES", "IT", "IN", "AU")
 """Where a phone number may be from that is written without its country."""
 
 _EMAIL: Final = re.compile(
-    r"(?<![\w.+%-])[\w.+%'-]{1,64}(?:@|\s?[\[(]at[\])]\s?)(?:[\w-]{1,63}(?:\.|\s?[\[(]dot[\])]\s?)){1,6}[^\W\d_]{2,24}\b"
+    r"(?<![\w.+%-])[\w.+%-][\w.+%'-]{0,63}(?:@|%40|\s?[\[(]at[\])]\s?)"
+    r"(?:[\w-]{1,63}(?:\.|\s?[\[(]dot[\])]\s?)){1,6}[^\W\d_]{2,24}\b"
 )
-_CARD: Final = re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-])")
+_CARD: Final = re.compile(r"(?<![\d.-])(?:\d(?:[ -]?\d){12,18}|(?:\d{4}\.){3}\d{4})(?![\d-])")
 _IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
 _SSN: Final = re.compile(r"(?<![\d-])\d{3}([- ])\d{2}\1\d{4}(?![\d-])")
 _BARE_SSN: Final = re.compile(r"(?i)\b(?:ssn|social security(?: number)?)\b\W{0,5}(?:is\W{1,3})?(\d{9})\b")
-_IPV4: Final = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)")
-_IPV6: Final = re.compile(r"(?<![\w:])(?=[^\s]*:[^\s]*:)[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])")
+_IPV4: Final = re.compile(
+    r"(?<![\d.])(?<!==)(?<!\bv)(?<!version )(?<!chapter )(?<!section )(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)"
+)
+_IPV6: Final = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,32}(?:\.\d{1,3}){0,3}(?![\w:])")
+_POSTCODE: Final = re.compile(r"\d{5}-\d{4}")
+_PHONE_IS_SAID: Final = re.compile(r"(?i)\b(?:phone|tel|telephone|mobile|cell|call|text|whatsapp|fax)\b[^\d\n]{0,12}$")
 
 
 def redacted(text: str) -> str:
@@ -112,16 +117,18 @@ def _addresses(text: str) -> Iterator[Span]:
 def _phones(text: str) -> Iterator[Span]:
     import phonenumbers
 
-    spans: set[tuple[int, int]] = set()
-    for region in REGIONS:
-        matcher = phonenumbers.PhoneNumberMatcher(text, region, leniency=phonenumbers.Leniency.VALID)
-        spans |= {(found.start, found.end) for found in matcher if _is_phone(found.raw_string)}
-    return ((start, end, "PHONE") for start, end in spans)
+    asked = [(None, phonenumbers.Leniency.POSSIBLE), *((region, phonenumbers.Leniency.VALID) for region in REGIONS)]
+    for region, leniency in asked:
+        for found in phonenumbers.PhoneNumberMatcher(text, region, leniency=leniency):
+            if _is_phone(found.raw_string, text[: found.start][-24:]):
+                yield found.start, found.end, "PHONE"
 
 
-def _is_phone(written: str) -> bool:
-    """Whether it is written as phone numbers are: digits alone, as of an order or a moment, are none."""
-    return not written.isdecimal() or written.startswith("0")
+def _is_phone(written: str, before: str) -> bool:
+    """Whether it is written as phone numbers are: digits alone, as of an order or a moment, only where it is said."""
+    if _POSTCODE.fullmatch(written):
+        return False
+    return not written.isdecimal() or written.startswith("0") or _PHONE_IS_SAID.search(before) is not None
 
 
 _FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (

@@ -13,9 +13,8 @@ _UNSEEN: Final = re.compile(
 The joiners U+200C and U+200D stay: Persian, Hindi and emoji are written with them.
 """
 
-_PRIVATE_KEY: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]{0,20000}?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)"
-)
+_KEY_BEGINS: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_ENDS: Final = re.compile(r"-----END [A-Z0-9 ]{0,60}-----")
 _TOKENS: Final = re.compile(
     r"(?<![A-Za-z0-9_])(?:"
     r"sk-[A-Za-z0-9_-]{16,}"  # OpenAI, Anthropic, OpenRouter
@@ -38,16 +37,28 @@ _TOKENS: Final = re.compile(
 _BEARER: Final = re.compile(r"(?i)\b((?:bearer|basic|token)\s+)[A-Za-z0-9._~+/-]{16,}=*")
 _ASSIGNED: Final = re.compile(
     r"(?i)((?:password|passwd|pwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token|client[_-]?secret"
-    r"|private[_-]?key)[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3})(?:\"[^\"\n]{4,200}\"|'[^'\n]{4,200}'|[^\s\"',;]{6,200})"
+    r"|private[_-]?key|account[_-]?key)[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3})(?:([\"'])[^\"'\n]{4,200}\2|[^\s\"',;\[]{6,200})"
 )
+_NAMED_TOKEN: Final = re.compile(r"(?i)(\btoken[\"']?\s{0,3}[:=]\s{0,3}[\"']?)[A-Za-z0-9._~+/-]{16,}=*")
 _IN_URL: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,100}:)[^\s@/]{1,200}(?=@)")
 
 
 def sanitised(text: str) -> str:
     """Return the text without unseen characters, and with `[SECRET]` for what has the form of a key or a password."""
     text = _UNSEEN.sub("", text)
-    text = _PRIVATE_KEY.sub(SECRET, text)
+    text = _without_private_keys(text)
     text = _TOKENS.sub(SECRET, text)
     text = _IN_URL.sub(rf"\1{SECRET}", text)
+    text = _NAMED_TOKEN.sub(rf"\1{SECRET}", text)
     text = _BEARER.sub(rf"\1{SECRET}", text)
-    return _ASSIGNED.sub(rf"\1{SECRET}", text)
+    return _ASSIGNED.sub(rf"\1\2{SECRET}\2", text)
+
+
+def _without_private_keys(text: str) -> str:
+    """Return the text with `[SECRET]` for private keys; one that doesn't end goes on to the text's end."""
+    parts, at = [], 0
+    while begin := _KEY_BEGINS.search(text, at):
+        end = _KEY_ENDS.search(text, begin.end())
+        parts += [text[at : begin.start()], SECRET]
+        at = end.end() if end else len(text)
+    return "".join([*parts, text[at:]])

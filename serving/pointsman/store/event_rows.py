@@ -20,7 +20,7 @@ PLAIN_COLUMNS: Final = (
 )
 COLUMNS: Final = (*PLAIN_COLUMNS, *TAG_COLUMNS, "body", "tags", "text", "features")
 MAX_NAME: Final = 255
-MAX_TEXT: Final = 32_768
+MAX_TEXT: Final = 8_192
 _MOST: Final = 2**63 - 1
 _MOST_HALF: Final = 65_504.0
 

@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from pointsman.errors import LedgerUnavailable
 from pointsman.events import Event
@@ -18,14 +19,16 @@ from pointsman.store.event_rows import COLUMNS, row_of, stored_text
 
 FLUSH_S: Final = 0.25
 BATCH: Final = 500
-ROOM: Final = 20_000
-ROOM_FOR_TEXT: Final = 64 << 20
-"""Characters of text that wait at most; a text above it is dropped from its event."""
+ROOM: Final = 10_000
+"""Events that wait at most: some 38 MB of those with 53 features and ten predicted qualities (tracemalloc)."""
+
+ROOM_FOR_TEXT: Final = 16 << 20
+"""Characters of text that wait at most; a text that comes then is left out of its event."""
 
 _SLICE: Final = 20
 _WAITS_S: Final = (0.1, 0.5, 2.0, 5.0)
-_LAST_TRIES_S: Final = 10.0
-_REFUSALS: Final = (DataError, IntegrityError, InterfaceError, ProgrammingError)
+_LAST_TRIES_S: Final = 5.0
+_REFUSALS: Final = (DataError, IntegrityError, ProgrammingError)
 _LOG: Final = logging.getLogger("pointsman.events")
 
 
@@ -44,6 +47,7 @@ class EventWriter:
         self._characters_in = self._characters_out = 0
         self._overflow = self._refused = self._told = 0
         self._wake, self._closing = threading.Event(), threading.Event()
+        self._waits = _Waits(self._closing)
         self._flushes: deque[threading.Event] = deque()
         self._thread = threading.Thread(target=self._run, name="pointsman-events", daemon=True)
         self._thread.start()
@@ -63,11 +67,16 @@ class EventWriter:
         if len(self._waiting) >= self._room or self._closing.is_set():
             self._overflow += 1
             return
-        self._waiting.append(event)
-        if event.text is not None:
-            self._characters_in += len(event.text)
+        self._waiting.append(event if event.text is None else self._with_room(event, event.text))
         if len(self._waiting) == BATCH:
             self._wake.set()
+
+    def _with_room(self, event: Event, text: str) -> Event:
+        is_full = self._characters_in - self._characters_out + len(text) > ROOM_FOR_TEXT
+        if is_full or self._text == "none":
+            return msgspec.structs.replace(event, text=None)
+        self._characters_in += len(text)
+        return event
 
     def flush(self, timeout_s: float) -> None:
         """Return when all that was added before is written.
@@ -90,6 +99,13 @@ class EventWriter:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException:  # a defect: what comes is counted as lost rather than kept for nobody
+            self._closing.set()
+            raise
+
+    def _work(self) -> None:
         while True:
             self._wake.wait(self._flush_s)
             self._wake.clear()
@@ -121,9 +137,8 @@ class EventWriter:
     def _stored(self, text: str | None) -> str | None:
         if text is None:
             return None
-        too_many = self._characters_in - self._characters_out > ROOM_FOR_TEXT
         self._characters_out += len(text)
-        return None if too_many else stored_text(text, self._text)
+        return stored_text(text, self._text)
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write rows in one transaction; where the database refuses one, each by itself."""
@@ -140,39 +155,39 @@ class EventWriter:
 
     def _insist(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write rows, again and again while the database can't be used; after `close` only for some seconds."""
-        waits = _Waits(self._closing)
+        tries = 0
         while True:
             try:
                 return self._database.administer(lambda connection: insert(connection, rows))
             except LedgerUnavailable as error:
-                if isinstance(error.__cause__, _REFUSALS) or not waits.wait():
+                tries += 1
+                if isinstance(error.__cause__, _REFUSALS) or not self._waits.wait(tries):
                     raise
                 _LOG.warning("the log's database can't be used; %d events wait: %s", self.waiting, error)
                 self._tell()
 
     def _tell(self) -> None:
-        if self.lost > self._told:
-            _LOG.error("%d events were lost (%d in all): the log's queue is full", self.lost - self._told, self.lost)
-            self._told = self.lost
+        if self._overflow > self._told:
+            more, self._told = self._overflow - self._told, self._overflow
+            _LOG.error("%d events were lost (%d in all): the log's queue is full", more, self.lost)
 
 
 class _Waits:
-    """Waits longer and longer between tries; once closing, some seconds in all."""
+    """Waits longer and longer between tries; once closing, some seconds for everything that is left."""
 
     def __init__(self, closing: threading.Event) -> None:
         self._closing = closing
-        self._tries = 0
         self._end: float | None = None
 
-    def wait(self) -> bool:
-        """Wait for the next try; return False where there is none."""
-        delay = _WAITS_S[min(self._tries, len(_WAITS_S) - 1)]
-        self._tries += 1
+    def wait(self, tries: int) -> bool:
+        """Wait after so many tries; return False where there shall be no other."""
+        delay = _WAITS_S[min(tries, len(_WAITS_S)) - 1]
         if not self._closing.wait(delay):
             return True
         now = time.monotonic()
-        self._end = self._end or now + _LAST_TRIES_S
-        time.sleep(min(delay, 0.5))
+        if self._end is None:
+            self._end = now + _LAST_TRIES_S
+        time.sleep(_WAITS_S[0])
         return now < self._end
 
 

@@ -52,7 +52,7 @@ _LEAST: Final = frozenset(("at least", "no fewer than", "no less than", "min", "
 _EXACT: Final = frozenset(("exactly", "precisely"))
 
 _BULLET: Final = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,3}[.)])[ \t]+\S", re.MULTILINE)
-_SENTENCE_END: Final = re.compile(r"[.!?。！？]+(?=[\"')\]]*(?:\s|$))")
+_SENTENCE_END: Final = re.compile(r"(?<![.!?。！？])[.!?。！？]++(?=[\"')\]]*(?:\s|$))")
 
 
 class Demand(msgspec.Struct, frozen=True):

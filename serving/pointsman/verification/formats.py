@@ -3,7 +3,7 @@
 import ast
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 MAX_PARSED_CHARACTERS: Final = 20_000
 """Longer blocks of code aren't parsed: a check must stay cheap."""
 
-_BLOCK: Final = re.compile(r"^[ \t]*```[ \t]*([\w+#.-]*)[^\n]*\n(.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
+_PARSED: Final = frozenset(("python", "py", "python3", "json"))
 _FENCE: Final = re.compile(r"^[ \t]*```", re.MULTILINE)
-_WHOLE_BLOCK: Final = re.compile(r"\s*```[ \t]*\w*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
 _INDENTED: Final = re.compile(
     r"^(?:def |class |import |from \w+ import |#include|function |const |SELECT )", re.MULTILINE
 )
@@ -32,15 +31,12 @@ def is_cut_block(text: str) -> bool:
 
 def json_brokenness(text: str) -> tuple[float, Any]:
     """Return 0 for JSON, 0.5 for JSON in a code block, 1 for none; and the value."""
-    try:
-        return 0.0, msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        inner = _WHOLE_BLOCK.fullmatch(text)
-    if inner is not None:
+    inner = text.strip().removeprefix("```").removesuffix("```")
+    for brokenness, candidate in ((0.0, text), (0.5, inner.partition("\n")[2])):
         try:
-            return 0.5, msgspec.json.decode(inner.group(1))
-        except (msgspec.DecodeError, RecursionError):
-            pass
+            return brokenness, msgspec.json.decode(candidate)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            continue
     return 1.0, None
 
 
@@ -70,7 +66,10 @@ def is_valid(value: Any, schema: Mapping[str, Any]) -> bool | None:
         validator = _validator(msgspec.json.encode(schema))
     except (TypeError, RecursionError):
         return None
-    return None if validator is None else validator.is_valid(value)
+    try:
+        return None if validator is None else validator.is_valid(value)
+    except ValueError:  # nested deeper than the validator goes
+        return None
 
 
 @lru_cache(maxsize=256)
@@ -99,11 +98,26 @@ def has_code(text: str) -> bool:
 def code_brokenness(text: str) -> float | None:
     """Return the share of Python and JSON blocks that don't parse; None where there is none to parse."""
     parses = [
-        _parses(language.lower(), block)
-        for language, block in _BLOCK.findall(text)
-        if language.lower() in ("python", "py", "python3", "json") and len(block) <= MAX_PARSED_CHARACTERS
+        _parses(language, block)
+        for language, block in _blocks(text)
+        if language in _PARSED and len(block) <= MAX_PARSED_CHARACTERS
     ]
     return 1 - sum(parses) / len(parses) if parses else None
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Yield language and text of each code block that is closed."""
+    lines: list[str] | None = None
+    language = ""
+    for line in text.split("\n") if "```" in text else ():
+        mark = line.strip()
+        if lines is None and mark.startswith("```"):
+            lines, language = [], (mark[3:].split() or [""])[0].lower()
+        elif lines is not None and mark == "```":
+            yield language, "\n".join(lines)
+            lines = None
+        elif lines is not None:
+            lines.append(line)
 
 
 def _parses(language: str, block: str) -> bool:
@@ -115,6 +129,8 @@ def _parses(language: str, block: str) -> bool:
         with warnings.catch_warnings():  # a warning would print what an answer says
             warnings.simplefilter("ignore")
             ast.parse(block)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError):
         return False
+    except (RecursionError, MemoryError):  # too deep for the parser says nothing of the code
+        return True
     return True

@@ -68,7 +68,8 @@ def _by_small_words(letters: str) -> str | None:
 
 def is_other_language(question: str, text: str) -> bool | None:
     """Return whether the answer is clearly in another language; None where either isn't clear, or another was asked."""
-    if _OTHER_LANGUAGE_WANTED.search(question):
+    ends = f"{question[:CHARACTERS_READ]} {question[CHARACTERS_READ:][-CHARACTERS_READ:]}"
+    if _OTHER_LANGUAGE_WANTED.search(ends):
         return None
     asked = language(question)
     said = language(text) if asked else None

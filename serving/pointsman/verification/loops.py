@@ -7,6 +7,7 @@ _TAIL: Final = 48
 _FEWEST_TURNS: Final = 3
 _LINE: Final = 16
 _ECHOED: Final = 40
+_MOST_COMPARED: Final = 20_000
 _SPACE: Final = re.compile(r"\W+")
 
 
@@ -44,7 +45,7 @@ def _equal_lines(text: str) -> float:
 
 def is_echo(question: str, text: str) -> bool:
     """Return whether the answer is the question again, with a fifth of its length added at most."""
-    if len(text) > 2 * len(question) + _ECHOED:
+    if len(text) > 2 * len(question) + _ECHOED or len(question) > _MOST_COMPARED:
         return False
     asked, said = (_SPACE.sub(" ", one).strip().lower() for one in (question, text))
     return len(asked) >= _ECHOED and len(said) <= 1.2 * len(asked) and asked in said

@@ -1,4 +1,4 @@
-"""Whether an answer refuses the task, or says that it doesn't know: by how it opens, in thirteen languages.
+"""Whether an answer refuses the task, or says that it doesn't know: by how it opens, in seventeen languages.
 
 The patterns are written by hand. Their precision and recall on authored answers, half of them never looked at while
 the patterns were written, are in docs/cascade.md.

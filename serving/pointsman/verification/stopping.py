@@ -18,8 +18,11 @@ import numpy.typing as npt
 from pointsman.errors import InvalidInput
 from pointsman.verification.shared_demand import Doubles, chances_by_offset, odds, offsets
 
-ASSUMED_AUC: Final = 0.65
-"""How well the checks tell good answers from bad ones where nothing was fitted: an assumption, not a measurement."""
+ASSUMED_AUC: Final = 0.6
+"""How well the checks tell good answers from bad ones where nothing was fitted: an assumption, and a low one.
+
+A verifier that is better than believed loses little; one that is worse loses money (docs/cascade.md).
+"""
 
 DEFAULT_SPREAD: Final = 2.0
 """Logits by which a task's demand is off its prediction; fitted on zeroeval, dev split, 12 models (docs/cascade.md)."""
@@ -40,7 +43,8 @@ class Outlook(msgspec.Struct, frozen=True):
 
     `quality` (m,) is predicted and calibrated, `price_nanousd` (m,) what one more call is expected to cost, its judging
     included. `trade_nanousd` is what quality 1.0 is worth. `auc` is how well the verifier tells good from bad, `spread`
-    how far off the prediction of the demand is, in logits. `lookahead` is how many calls are thought ahead.
+    how far off the prediction of the demand is, in logits. `lookahead` is how many calls are thought ahead; at 2 the
+    work grows with m², so give a dozen models that come into question rather than a whole catalogue.
 
     Raises:
         InvalidInput: arrays of different lengths, or a number out of range.

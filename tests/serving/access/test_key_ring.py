@@ -37,6 +37,11 @@ def test_no_altered_key_is_ever_accepted(ring, token, data):
     refusal_of(ring, altered)
 
 
+@pytest.mark.parametrize("end", ["A", " ", "=", "\n", "\0", "A" * 10_000])
+def test_a_key_with_something_after_it_is_another(ring, token, end):
+    refusal_of(ring, token + end)
+
+
 @SHARED
 @given(st.text(max_size=200))
 def test_no_text_that_is_no_key_is_accepted(ring, text):

@@ -133,6 +133,23 @@ def test_tokens_are_trued_up_and_down():
     assert limiter.standing(principal).tokens == Allowance(100, 100, 0.0)
 
 
+def test_what_a_request_is_expected_to_use_is_counted_once_it_is_known():
+    clock = Clock(now=1000.0)
+    limiter, principal = RateLimiter(clock), key(None, 100)
+    admission = limiter.admit(principal, 1)
+    clock.now += 5
+    expected = limiter.expect(principal, admission, 60)
+    assert expected == Admission("abcdefgh", 1005, 60)
+    assert limiter.standing(principal).tokens == Allowance(100, 40, 61.0)
+    with pytest.raises(RateLimited, match="60 are used, and this asks for 41"):
+        limiter.expect(principal, expected, 101)
+    assert limiter.standing(principal).tokens.remaining == 40
+    limiter.true_up(expected, 30)
+    assert limiter.standing(principal).tokens.remaining == 70
+    assert limiter.expect(principal, limiter.admit(principal, 50), 10).tokens == 10
+    assert limiter.standing(principal).tokens.remaining == 60
+
+
 def test_a_stream_that_outlives_the_minute_gives_nothing_back_and_still_pays_for_more():
     clock = Clock(now=1000.0)
     limiter, principal = RateLimiter(clock), key(None, 100)

@@ -1,7 +1,9 @@
 import json
 
 import pytest
+from hypothesis import strategies as st
 
+WORDS = ["text", "image", "tool_use", "tool_result", "document", "file", "user", "assistant", "tool", "content", "url"]
 OPENAI_HEAD = {"id": "abc", "object": "chat.completion.chunk", "created": 7, "model": "gpt-4o-mini-2024"}
 OPENAI_USAGE = {
     "prompt_tokens": 20,
@@ -46,6 +48,40 @@ def values(stream):
     """The decoded data of a stream's events, [DONE] as a text."""
     datas = [frame.split("data: ", 1)[1] for frame in stream.decode().split("\n\n") if frame]
     return [data if data == "[DONE]" else json.loads(data) for data in datas]
+
+
+def places(value, path=()):
+    """Every place in a JSON value, as the steps to it."""
+    steps = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for step in steps:
+        yield (*path, step)
+        yield from places(value[step], (*path, step))
+
+
+def replaced(value, path, intruder):
+    """A copy of a JSON value with something else at one place."""
+    copied = json.loads(json.dumps(value))
+    *steps, last = path
+    place = copied
+    for step in steps:
+        place = place[step]
+    place[last] = intruder
+    return copied
+
+
+INTRUDERS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.fixture(scope="session")
+def intruded():
+    """A strategy for a JSON value with anything at all in one of its places."""
+    return lambda value: st.tuples(st.sampled_from(list(places(value))), INTRUDERS).map(
+        lambda drawn: replaced(value, *drawn)
+    )
 
 
 @pytest.fixture(scope="session", name="openai_stream")

@@ -40,6 +40,7 @@ def test_no_field_redirects_a_call_or_its_bill_wherever_it_hides(protocol, field
         ("workspace_id", "w"),
         ("service_tier", "priority"),
         ("speed", "fast"),
+        ("audio", {"voice": "ash", "format": "mp3"}),
         ("inference_geo", "us"),
         ("web_search_options", {"search_context_size": "high"}),
         ("mcp_servers", [{"url": "https://evil.example"}]),

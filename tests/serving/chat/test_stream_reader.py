@@ -1,10 +1,21 @@
 import json
+from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.chat import Reply, SseEvent, StreamReader, read_reply, sse, stream_reader, whole_of_stream
+from pointsman.chat import (
+    Reply,
+    SseEvent,
+    StreamReader,
+    StreamWriter,
+    read_reply,
+    sse,
+    stream_reader,
+    whole_of_stream,
+)
 from pointsman.errors import UpstreamError
 from pointsman.registry import TokenUsage
 
@@ -39,7 +50,7 @@ def read(protocol, *chunks):
 
 def split(stream, cuts):
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    return [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [stream[start:end] for start, end in pairwise(edges)]
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +117,25 @@ def test_a_stream_that_ends_without_its_empty_line_is_closed():
     assert reader.feed(b"data: [DONE]\n") == []
     assert not reader.is_complete
     assert reader.close() == [SseEvent("", b"[DONE]")]
-    assert reader.is_complete
+    assert (reader.is_complete, reader.error) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("stream", "came"),
+    [
+        (b"", "a stream without events"),
+        (b"<html>secret", "a stream without events"),
+        (b'{"id": "a", "choices": []}', "a stream without events"),
+        (b"data: {}\n\n", "a stream without its last event"),
+    ],
+)
+def test_a_stream_that_ends_before_its_last_event_was_cut(stream, came):
+    for protocol, typed in [("openai", stream), ("anthropic", stream.replace(b"{}", b'{"type": "ping"}'))]:
+        reader, _ = read(protocol, typed)
+        assert reader.error is None
+        assert reader.close() == []
+        assert reader.error is not None
+        assert reader.error.message == f"The provider sent {came}; expected an answer of its protocol."
 
 
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
@@ -267,32 +296,13 @@ def test_several_answers_of_one_stream_are_told_apart(openai_stream):
     assert reader.reply().usage is not None
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-KEYS = [
-    "choices",
-    "delta",
-    "index",
-    "usage",
-    "id",
-    "message",
-    "content_block",
-    "finish_reason",
-    "content",
-    "tool_calls",
-]
-TYPES = st.sampled_from(["message_start", "content_block_start", "content_block_delta", "message_delta", "ping"])
-CHUNKS = st.recursive(JSON, lambda inner: st.dictionaries(st.sampled_from(KEYS), inner | st.lists(inner), max_size=4))
-
-
-@given(st.lists(st.tuples(TYPES, CHUNKS), max_size=4))
-def test_no_stream_makes_the_reader_raise(events):
-    for protocol in ("openai", "anthropic"):
-        reader = StreamReader(protocol)
-        for type_, chunk in events:
-            value = {**chunk, "type": type_} if isinstance(chunk, dict) else chunk
-            reader.feed(b"data: %b\n\n" % json.dumps(value).encode())
-        assert isinstance(reader.reply().text, str)
+@given(st.sampled_from(["openai", "anthropic"]), st.data())
+def test_whatever_stands_anywhere_in_a_stream_is_written_or_its_error(streams, values, intruded, protocol, data):
+    chunks = data.draw(intruded([value for value in values(streams[protocol]) if value != "[DONE]"]))
+    reader = StreamReader(protocol)
+    writers = [StreamWriter(protocol, to, model="m", wants_usage=True) for to in ("openai", "anthropic")]
+    for chunk in chunks:
+        for event in reader.feed(b"data: %b\n\n" % msgspec.json.encode(chunk)):
+            assert all(isinstance(writer.write(event), bytes) for writer in writers)
+    assert isinstance(reader.reply().text, str)
+    assert all(writer.finish({}) for writer in writers)

@@ -3,11 +3,12 @@
 import json
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.chat import Edit, read_chat, translatable, wire_body
+from pointsman.chat import Edit, caches_for_an_hour, input_bound, input_estimate, read_chat, translatable, wire_body
 from pointsman.errors import InvalidChat
 
 OTHER = {"openai": "anthropic", "anthropic": "openai"}
@@ -103,51 +104,53 @@ def test_openais_request_as_anthropics():
     }
 
 
+PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+PDF = {"type": "document", "title": "a.pdf", "source": {"type": "base64", "media_type": "application/pdf"}}
+PDF["source"]["data"] = "BBBB"
+ANTHROPIC = {
+    "model": "auto",
+    "max_tokens": 900,
+    "system": [{"type": "text", "text": "Be terse", "cache_control": {"type": "ephemeral"}}],
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "Compare"}, PNG, PDF]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "redacted_thinking", "data": "x"},
+                {"type": "text", "text": "Looking"},
+                {"type": "tool_use", "id": "t1", "name": "look", "input": {"q": "a"}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "So?"},
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "t1",
+                    "is_error": True,
+                    "content": [{"type": "text", "text": "No cat"}, PNG],
+                },
+            ],
+        },
+    ],
+    "stop_sequences": ["END"],
+    "temperature": 0.5,
+    "metadata": {"user_id": "a" * 65},
+    "tools": [{"name": "look", "description": "Looks", "input_schema": SCHEMA}],
+    "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
+    "thinking": {"type": "enabled", "budget_tokens": 2_000},
+    "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}, "effort": "low"},
+}
+
+
 def test_anthropics_request_as_openais():
-    png = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
-    pdf = {"type": "document", "title": "a.pdf", "source": {"type": "base64", "media_type": "application/pdf"}}
-    pdf["source"]["data"] = "BBBB"
-    asked = {
-        "model": "auto",
-        "max_tokens": 900,
-        "system": [{"type": "text", "text": "Be terse", "cache_control": {"type": "ephemeral"}}],
-        "messages": [
-            {"role": "user", "content": [{"type": "text", "text": "Compare"}, png, pdf]},
-            {
-                "role": "assistant",
-                "content": [
-                    {"type": "thinking", "thinking": "hm", "signature": "s"},
-                    {"type": "redacted_thinking", "data": "x"},
-                    {"type": "text", "text": "Looking"},
-                    {"type": "tool_use", "id": "t1", "name": "look", "input": {"q": "a"}},
-                ],
-            },
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "So?"},
-                    {
-                        "type": "tool_result",
-                        "tool_use_id": "t1",
-                        "is_error": True,
-                        "content": [{"type": "text", "text": "No cat"}, png],
-                    },
-                ],
-            },
-        ],
-        "stop_sequences": ["END"],
-        "temperature": 0.5,
-        "metadata": {"user_id": "a" * 65},
-        "tools": [{"name": "look", "description": "Looks", "input_schema": SCHEMA}],
-        "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
-        "thinking": {"type": "enabled", "budget_tokens": 2_000},
-        "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}, "effort": "low"},
-    }
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     called = {"name": "look", "arguments": '{"q":"a"}'}
     said = "Error: No cat\n(What isn't text follows in the next message.)"
     file = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,BBBB"}}
-    assert wired("anthropic", asked) == {
+    assert wired("anthropic", ANTHROPIC) == {
         "model": "m",
         "max_tokens": 300,
         "messages": [
@@ -284,3 +287,19 @@ def test_a_request_there_and_back_again_asks_for_the_same(messages, temperature,
     assert said(back["messages"]) == said(messages)
     assert {key: back.get(key) for key in fields} == fields
     assert back["max_tokens"] == 300
+
+
+@given(st.sampled_from([("openai", OPENAI), ("anthropic", ANTHROPIC)]), st.data())
+def test_whatever_stands_anywhere_in_a_request_is_sent_or_refused(intruded, request_, data):
+    protocol, golden = request_
+    try:
+        chat = read_chat(protocol, data.draw(intruded(golden)))
+    except InvalidChat as refusal:
+        assert refusal.field
+        return
+    assert input_estimate(chat) <= input_bound(chat, len(msgspec.json.encode(chat.body)))
+    assert not caches_for_an_hour(chat)
+    edit = Edit("m", 9, dropped=frozenset({0}), shortened=dict.fromkeys(range(1, 7), "Cut"), instruction="Be terse")
+    assert wire_body(chat, protocol, edit)
+    if translatable(chat, OTHER[protocol]):
+        assert wire_body(chat, OTHER[protocol], edit)

@@ -50,8 +50,8 @@ def test_stats_prints_the_figures_and_the_savings(pointsman, url):
     assert (code, err) == (0, "")
     assert "requests               2" in out
     assert "=cmd|' /C calc'!A0 50.0%, mini 50.0%" in out
-    assert "Saved $0.007 (77.8%) of $0.009 against gpt-4o" in out
-    assert "A day like the 1 seen would save 0.01 USD." in out
+    assert "Saved $0.0070 (77.8%) of $0.0090 against gpt-4o" in out
+    assert "Projected for a day from the one day seen: $0.0070 saved." in out
 
 
 def test_stats_as_json_has_every_figure(pointsman, url):

@@ -20,7 +20,7 @@ from pointsman import Router
 from pointsman.access import ANONYMOUS, KeyTerms, RateLimiter, Rates
 from pointsman.access.roles import is_open, rule_of
 from pointsman.errors import InvalidConfig
-from pointsman.http import create_app
+from pointsman.http import create_app, upkeep
 from pointsman.http.guard import ADMISSION, PRINCIPAL, Gate, Guard, open_gate
 from pointsman.settings import KeySettings, RequestLimits
 from pointsman.store import open_keys, open_ledger
@@ -262,6 +262,13 @@ def test_the_principal_of_whoever_has_no_key_is_anonymous(app, call):
     assert seen == [ANONYMOUS]
 
 
+def test_the_secret_is_in_no_repr():
+    settings = KeySettings(secret="0123456789abcdef", requests_per_minute=7)
+    shown = repr(open_gate(keys=settings))
+    assert "requests_per_minute=7" in shown
+    assert "0123456789abcdef" not in shown
+
+
 def test_keys_cannot_be_required_where_there_are_none():
     with pytest.raises(InvalidConfig, match="name one as database_url"):
         open_gate(None, REQUIRED)
@@ -287,20 +294,26 @@ def test_callers_without_a_key_share_the_rates_of_the_settings(router, call):
     assert [call(app, "GET", "/v1/models").status_code for _ in range(2)] == [200, 429]
 
 
-def test_the_tokens_of_a_chat_are_a_quarter_of_its_bytes_until_they_are_known():
+def test_a_chat_counts_as_a_token_until_it_is_understood_and_none_is_let_in_where_none_is_left():
     limiter = RateLimiter(lambda: 1000.0)
     gate = Gate(limiter, keys=KeySettings(tokens_per_minute=30))
 
+    async def understood(scope, receive, send):
+        state = scope["state"]
+        state[ADMISSION] = limiter.expect(state[PRINCIPAL], state[ADMISSION], 20)
+        limiter.true_up(state[ADMISSION], 30)
+        await Echo()(scope, receive, send)
+
     async def ask():
-        guard, refusals = guarded(gate)
+        guard, refusals = guarded(gate, understood)
         async with client_of(guard) as client:
-            found = [await client.post("/v1/chat/completions", content=b'"%s"' % (b"x" * 78)) for _ in range(2)]
+            found = [await client.post("/v1/chat/completions", content=b"x" * 4000) for _ in range(2)]
             return [one.status_code for one in found], found[0].json(), dict(found[0].headers), refusals
 
     statuses, told, headers, refusals = anyio.run(ask)
     assert (statuses, refusals) == ([200, 429], ["rate_limited"])
-    assert told == {"key": None, "tokens": 20, "bytes": 80}
-    assert (headers["x-ratelimit-limit-tokens"], headers["x-ratelimit-remaining-tokens"]) == ("30", "10")
+    assert told == {"key": None, "tokens": 20, "bytes": 4000}
+    assert (headers["x-ratelimit-limit-tokens"], headers["x-ratelimit-remaining-tokens"]) == ("30", "0")
 
 
 def test_so_many_run_so_many_wait_and_one_more_is_refused_at_once():
@@ -423,8 +436,11 @@ def served(app):
 
 @pytest.mark.parametrize(("shown", "error"), [("pm-aaaaaaaa-wrong", "AuthenticationError"), (None, "RateLimitError")])
 def test_the_official_clients_know_the_refusals(keyed, token_of, shown, error):
-    app, _ = keyed()
-    settings = {"api_key": shown or token_of(rates=Rates(tokens_per_minute=1)), "max_retries": 0}
+    app, gate = keyed()
+    spent = token_of(rates=Rates(tokens_per_minute=1))
+    gate.ring.refresh()
+    gate.limiter.admit(gate.ring.principal(spent), 1)
+    settings = {"api_key": shown or spent, "max_retries": 0}
     messages = [{"role": "user", "content": "hi"}]
     with served(app) as url:
         with (
@@ -439,6 +455,15 @@ def test_the_official_clients_know_the_refusals(keyed, token_of, shown, error):
             claude.messages.create(model="auto", messages=messages, max_tokens=1)
     assert set(theirs.value.body) == {"message", "type", "param", "code"}
     assert (claudes.value.body["type"], set(claudes.value.body["error"])) == ("error", {"type", "message"})
+
+
+def test_a_key_that_is_revoked_ends_at_a_running_server(keyed, keys, token_of, monkeypatch):
+    monkeypatch.setattr(upkeep, "REFRESH_S", 0.01)
+    app, _ = keyed()
+    with served(app) as url, httpx.Client(base_url=url, headers=bearer(token := token_of())) as client:
+        assert client.get("/v1/models").status_code == 200
+        keys.revoke(token[3:11], changed_by="eve")
+        assert any(client.get("/v1/models").status_code == 401 for _ in range(5000))
 
 
 def test_a_gzip_bomb_and_a_body_too_large_end_at_the_real_server(keyed, token_of):

@@ -12,11 +12,14 @@ from ledgers import NOON, Clock
 from log_lines import line, logged
 
 from pointsman import Router
-from pointsman.access.words import Principal
+from pointsman.access import KeyTerms
+from pointsman.budget import Amount, HoldRequest, Scope
 from pointsman.budget.parsing import parse_rules
 from pointsman.http import create_app
+from pointsman.http.guard import open_gate
 from pointsman.insight import costs, period
-from pointsman.store import open_ledger, open_log
+from pointsman.settings import KeySettings
+from pointsman.store import open_keys, open_ledger, open_log
 from pointsman.treasury import Treasury
 
 EVENTS = [
@@ -51,14 +54,25 @@ def app(router, log):
     return create_app(router, log=log)
 
 
-def as_principal(app, principal):
-    """Return the application as it is called by this principal."""
+@pytest.fixture
+def with_key(router, log, tmp_path):
+    """Return an application as it is called with the key of such a role in such a tenant."""
 
-    async def called(scope, receive, send):
-        scope.setdefault("state", {})["principal"] = principal
-        await app(scope, receive, send)
+    def made(role="admin", tenant="default", router=router):
+        keys = open_keys(f"sqlite:///{tmp_path}/keys.db")
+        token = keys.create(KeyTerms(role=role, name="one"), changed_by="cli", tenant=tenant).token
+        gate = open_gate(keys, KeySettings(required=True))
+        gate.ring.refresh()
+        app = create_app(router, log=log, gate=gate)
+        keys.close()
 
-    return called
+        async def called(scope, receive, send):
+            headers = [*scope["headers"], (b"authorization", f"Bearer {token}".encode())]
+            await app({**scope, "headers": headers}, receive, send)
+
+        return called
+
+    return made
 
 
 def test_without_a_log_there_are_no_such_routes(router, call):
@@ -104,8 +118,8 @@ def test_savings_are_signed_and_carry_their_caveat(app, call):
     assert "same tokens" in found["caveat"]
 
 
-def test_a_tenant_sees_its_own_lines_only(app, call):
-    stranger = as_principal(app, Principal(tenant="other"))
+def test_a_tenant_sees_its_own_lines_only(app, call, with_key):
+    stranger = with_key(tenant="other")
     assert call(stranger, "GET", "/v1/stats").json()["requests"] == 0
     assert call(stranger, "POST", "/v1/export/analytics").json() == []
     assert call(stranger, "DELETE", "/v1/users/ann/data").json() == {"lines": 0}
@@ -113,8 +127,8 @@ def test_a_tenant_sees_its_own_lines_only(app, call):
 
 
 @pytest.mark.parametrize("role", ["member", "read-only"])
-def test_only_admins_export_reset_and_erase(app, call, role):
-    one = as_principal(app, Principal(role=role))
+def test_only_admins_export_reset_and_erase(call, with_key, role):
+    one = with_key(role=role)
     for method, path in (("POST", "/export/analytics"), ("POST", "/reset"), ("DELETE", "/v1/users/ann/data")):
         response = call(one, method, path)
         assert (response.status_code, response.json()["error"]["code"]) == (403, "forbidden")
@@ -153,16 +167,29 @@ def test_health_tells_of_the_last_hour(app, call):
         "error_rate": 0.5,
         "lost_events": 0,
         "waiting_events": 0,
+        "circuits": {},
     }
 
 
-def test_what_is_left_of_the_budget_stands_beside_the_figures(router, log, clock, tmp_path, call):
+def test_health_says_that_the_database_is_gone_and_figures_are_refused(app, call, log):
+    log._database.administer(lambda connection: connection.exec_driver_sql("DROP TABLE events"))
+    found = call(app, "GET", "/health").json()
+    assert (found["status"], found["requests"], found["error_rate"]) == ("database unavailable", None, None)
+    refused = call(app, "GET", "/v1/stats")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_unavailable")
+    assert refused.headers["retry-after"] == "2"
+
+
+def test_what_is_left_of_the_tenants_budget_stands_beside_the_figures(router, log, clock, tmp_path, call, with_key):
     with open_ledger(f"sqlite:///{tmp_path}/ledger.db", clock=clock, timeout_s=30) as ledger:
         treasury = Treasury(ledger, parse_rules({"daily_usd": 1, "tiers": False}), clock=clock)
-        app = create_app(Router(router.bundle, router.fleet, profile="fast", treasury=treasury), log=log)
-        assert call(app, "GET", "/v1/stats").json()["budget_remaining_usd"] == 1.0
-        other = as_principal(app, Principal(tenant="other"))
-        assert call(other, "GET", "/v1/stats").json()["budget_remaining_usd"] is None
+        paid = Router(router.bundle, router.fleet, profile="fast", treasury=treasury)
+        assert call(create_app(paid, log=log), "GET", "/v1/stats").json()["budget_remaining_usd"] == 1.0
+        other = with_key(tenant="other", router=paid)
+        assert call(other, "GET", "/v1/stats").json()["budget_remaining_usd"] == 1.0
+        spent = Scope("tenant"), Scope("global")
+        ledger.reserve(HoldRequest("k", spent, Amount(250_000_000), NOON + timedelta(hours=1), tenant="other"))
+        assert call(other, "GET", "/v1/stats").json()["budget_remaining_usd"] == 0.75
 
 
 def test_the_application_writes_the_last_events_and_closes_the_log(router, tmp_path, clock):
@@ -173,3 +200,13 @@ def test_the_application_writes_the_last_events_and_closes_the_log(router, tmp_p
         assert client.get("/livez").status_code == 200
     with open_log(url, clock=clock) as again:
         assert [found.event.decision_id for found in again.events()] == ["d-1"]
+
+
+def test_the_application_lets_old_lines_expire(router, tmp_path, clock):
+    log = open_log(f"sqlite:///{tmp_path}/old.db", clock=clock, flush_s=0.001)
+    logged(log, "default", [line(1, 24 * 91), line(2, 24 * 89)])
+    with TestClient(create_app(router, log=log)) as client:
+        for _ in range(1000):
+            if client.get("/v1/stats", params={"since": "200d"}).json()["requests"] == 1:
+                break
+        assert [found.event.decision_id for found in log.events()] == ["default-1"]

@@ -31,7 +31,7 @@ def test_any_bytes_have_a_depth(body):
     assert 0 <= depth_of(body) <= len(body)
 
 
-@pytest.mark.parametrize("filling", [b"", b'"' + b'\\"[' * (1 << 19) + b'",', b"[]," * (1 << 19), b"[[]," * 5])
+@pytest.mark.parametrize("filling", [b"", b'"' + b'\\"[' * (3 << 19) + b'",', b"[]," * (1 << 19), b"[[]," * 5])
 def test_the_depth_does_not_depend_on_where_a_body_is_cut(filling):
     body = b"[" + filling + b"[" * 70 + b"]" * 71
     expected = 71 + 5 * (filling == b"[[]," * 5)

@@ -177,6 +177,8 @@ def test_the_parts_of_any_partition_sum_to_the_total(log, tenants, events):
     figures = statistics(log, whole_log)
     total = [len(own), *(sum(getattr(event, name) for event in own) for name in SUMMED)]
     assert [figures.requests, *(getattr(figures, name) for name in SUMMED)] == total
+    latencies = sorted(event.latency_ms for event in own if event.latency_ms is not None)
+    assert ranks_of(figures.latency_ms) == ([nearest_rank(latencies, 0.5), nearest_rank(latencies, 0.95)])
     for by in BY:
         found = costs(log, whole_log, by)
         parts = found.lines + ([found.rest] if found.rest else [])
@@ -189,6 +191,15 @@ def test_the_parts_of_any_partition_sum_to_the_total(log, tenants, events):
 
 
 SUMMED = ("cost_nanousd", "input_tokens", "output_tokens")
+
+
+def ranks_of(spread):
+    return [None, None] if spread is None else [spread.p50, spread.p95]
+
+
+def nearest_rank(ordered, share):
+    """Return the smallest value that at least this share of the values don't exceed."""
+    return next((value for rank, value in enumerate(ordered, start=1) if rank / len(ordered) >= share), None)
 
 
 def counts_of(part):

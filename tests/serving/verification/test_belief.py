@@ -86,6 +86,16 @@ def test_a_fit_finds_the_weights_of_its_world():
     assert belief.ill["json_broken"] == pytest.approx(ASSUMED_BELIEF.ill["json_broken"])
 
 
+def test_signs_that_say_nothing_are_seen_to_say_nothing_on_few_rows():
+    rng = np.random.default_rng(6)
+    rows = [
+        Judged(Signals(**{name: float(rng.random()) for name in SIGNALS}), 0.5, float(rng.random() < 0.5))
+        for _ in range(FEWEST_ROWS)
+    ]
+
+    assert fit_belief(rows).fit.auc < 0.6
+
+
 def test_the_same_rows_give_the_same_belief_and_json_gives_it_back():
     rows = world(FEWEST_ROWS, seed=4)
     belief = fit_belief(rows)

@@ -99,14 +99,18 @@ def test_json_must_parse_and_fit_the_schema(text, broken, schema_broken, wrapped
     assert (seen.json_broken, seen.schema_broken) == (broken, schema_broken)
 
 
-def test_a_schema_that_cannot_be_used_says_nothing_of_the_answer_and_fetches_nothing():
+def test_a_schema_that_cannot_be_used_says_nothing_of_the_answer_and_fetches_nothing(tmp_path):
+    elsewhere = tmp_path / "schema.json"
+    elsewhere.write_text('{"type": "object"}')
+
     assert is_valid({}, {"type": "no such type"}) is None
+    assert is_valid({}, {"$ref": elsewhere.as_uri()}) is None
     assert is_valid({}, {"$ref": "http://127.0.0.1:9/schema.json"}) is None
-    assert is_valid({}, {"$ref": "file:///etc/hostname"}) is None
 
 
 def test_a_pattern_made_to_take_for_ever_does_not():
     assert is_valid("a" * 40 + "!", {"pattern": "^(a+)+$"}) is False
+    assert is_valid("a" * 40 + "!", {"pattern": r"^(a+)+\1$"}) is None
 
 
 @pytest.mark.parametrize(
@@ -202,3 +206,32 @@ def test_any_texts_give_numbers_from_0(question, answer, wants_json):
     assert all(value >= 0 for value in seen.values())
     assert all(value <= 1 for name, value in seen.items() if name not in ("short_by", "long_by"))
     json.dumps(seen, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "```a b\n" * 30_000,
+        "```\n" + " " * 200_000,
+        "." * 200_000 + "x",
+        "[" * 200_000,
+        "```python\n" + "(" * 19_000 + "\n```",
+        "```python\n" + "{" * 19_000 + "\n```",
+        "\"'" * 100_000,
+        "\ud800",
+    ],
+)
+@pytest.mark.parametrize("wants_json", [True, False])
+def test_answers_made_to_take_for_ever_do_not(answer, wants_json):
+    asked = chat(
+        "Answer in exactly 3 sentences and 2 paragraphs with 3 bullets. " + "`" * 100_000, wants_json=wants_json
+    )
+
+    assert check(asked, reply(answer)).empty == 0
+
+
+def test_code_too_deep_for_the_parser_is_not_called_broken_and_json_too_deep_for_the_validator_not_unfit():
+    deep = json.loads("[" * 400 + "]" * 400)
+
+    assert check(chat("Hi"), reply("```python\n" + "1+" * 9000 + "1\n```")).code_broken == 0
+    assert is_valid(deep, {"type": "array"}) is not False

@@ -97,9 +97,9 @@ def test_a_defect_of_one_call_ends_the_others():
         with pytest.raises(ZeroDivisionError):
             await evaluate("Buy it.", RUBRIC, ["a", "b"], ask)
         await asyncio.sleep(0)
-        return ended
+        return tuple(ended)
 
-    assert asyncio.run(run()) == ["a"]
+    assert asyncio.run(run()) == ("a",)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def test_scores_are_read_and_common_deviations_repaired(text):
     ("text", "why"),
     [
         ("I would give it an 8.", "not_json"),
+        ("{" * 200_000, "not_json"),
         ("", "not_json"),
         ("[8, 4]", "not_json"),
         ('{"verdict": "good"}', "no_scores"),

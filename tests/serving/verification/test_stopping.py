@@ -166,6 +166,14 @@ def test_an_answer_of_no_model_and_a_choice_among_no_answers_are_refused():
         best_answer(Cascade(outlook([0.5, 0.6], [1, 1])))
 
 
+@given(st.lists(CHANCE, min_size=1, max_size=5), st.floats(0, 3))
+def test_the_offset_has_the_spread_that_is_stated_and_keeps_predicted_qualities_as_means(quality, spread):
+    shift, weights = offsets(spread)
+
+    assert weights @ shift**2 == pytest.approx(spread**2, abs=1e-9)
+    assert weights @ chances_by_offset(np.array(quality), spread) == pytest.approx(quality, abs=1e-4)
+
+
 @given(st.floats(0.5, 1))
 def test_the_levels_of_a_verifier_are_probabilities_and_rise_with_goodness(auc):
     good, bad = signal_levels(auc)

@@ -19,6 +19,7 @@ from pointsman.verification.stopping import Answer, Cascade, Outlook, best_answe
 from pointsman_training.evaluation.trial import Trial
 from pointsman_training.metrics import Doubles
 
+Reals = npt.NDArray[np.floating]
 Way = Literal["routing", "routing, then cascade", "cascade", "cascade, spread 1", "cascade, spread 0"]
 WAYS: Final[tuple[Way, ...]] = get_args(Way)
 FIXED_SPREADS: Final[Mapping[Way, float]] = {"cascade, spread 1": 1.0, "cascade, spread 0": 0.0}
@@ -40,12 +41,12 @@ class Point:
         return self.quality * self.trade_usd - self.cost_usd
 
 
-def fitted_spread(chance: Doubles, scores: Doubles) -> float:
+def fitted_spread(chance: Reals, scores: Reals) -> float:
     """Return the spread of `SPREADS` under which these scores, of 0 or 1, (n, m), are likeliest."""
     return max(SPREADS, key=lambda spread: log_likelihood(chance, scores, spread))
 
 
-def log_likelihood(chance: Doubles, scores: Doubles, spread: float) -> float:
+def log_likelihood(chance: Reals, scores: Reals, spread: float) -> float:
     """Return the mean log-likelihood of a prompt's scores, given chances that share an offset of its demand."""
     weights = offsets(spread)[1]
     total = 0.0
@@ -55,11 +56,17 @@ def log_likelihood(chance: Doubles, scores: Doubles, spread: float) -> float:
     return total / len(chance)
 
 
-def drawn_beliefs(chance: Doubles, scores: Doubles, auc: float, rng: np.random.Generator) -> Doubles:
-    """Return P(good | verifier's score), (n, m), by Bayes' rule from the predicted chance and a drawn score."""
+def drawn_beliefs(
+    chance: Reals, scores: Reals, auc: float, rng: np.random.Generator, believed_auc: float | None = None
+) -> Doubles:
+    """Return P(good | verifier's score), (n, m), by Bayes' rule from the predicted chance and a drawn score.
+
+    `believed_auc` is how accurate the verifier is taken to be; None: as accurate as it is.
+    """
     apart = np.sqrt(2) * NormalDist().inv_cdf(auc)
+    believed = apart if believed_auc is None else np.sqrt(2) * NormalDist().inv_cdf(believed_auc)
     drawn = rng.normal(size=scores.shape) + apart * (scores >= 0.5)
-    posterior = odds(chance.astype(np.float64)) * np.exp(apart * drawn - apart**2 / 2)
+    posterior = odds(chance.astype(np.float64)) * np.exp(believed * drawn - believed**2 / 2)
     found: Doubles = posterior / (1 + posterior)
     return found
 

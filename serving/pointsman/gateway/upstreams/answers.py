@@ -26,6 +26,10 @@ class Answer(msgspec.Struct, frozen=True):
     request_id: str | None = None
     tries: int = 1
 
+    def __repr__(self) -> str:
+        """Return what it is without what it says: answers repeat prompts, and reprs end in logs."""
+        return f"Answer(status={self.status}, {len(self.body):,} bytes, request_id={self.request_id!r})"
+
 
 class Stream:
     """A streamed answer of status 2xx: iterate it for its bytes, cut where the network cut them, not at events.

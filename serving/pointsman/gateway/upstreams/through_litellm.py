@@ -148,6 +148,7 @@ class LiteLlmWire:
         response = getattr(error, "response", None)
         kind = UpstreamTimeout if status == 408 else UpstreamError
         words = self._wording.of(sent).clean(str(getattr(error, "message", error)))
+        code = getattr(error, "code", None)
         failure = kind(
             f"{self._name} answered {status or 'nothing'} ({type(error).__name__}): {words}",
             status=status,
@@ -155,7 +156,6 @@ class LiteLlmWire:
             is_unbilled=status in REJECTED,
             retry_after_s=None if response is None else retry_after_s(response.headers),
         )
-        code = getattr(error, "code", None)
         failure.upstream_code = code if isinstance(code, str) else None
         return failure
 

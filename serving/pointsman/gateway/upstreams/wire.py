@@ -207,11 +207,8 @@ class HttpStream:
         self._response = response
 
     async def close(self) -> None:
-        """Give the connection back where the answer was read to its end, else end it."""
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
+        """End the connection, unless the answer was read to its end: then it went back to the pool by itself."""
+        self._response.close()
 
 
 def endpoint(provider: Provider) -> URL:
