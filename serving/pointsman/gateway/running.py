@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pointsman.errors import LedgerUnavailable
-from pointsman.gateway.executor import Executor
+
+if TYPE_CHECKING:
+    from pointsman.gateway.executor import Executor
 
 REFRESH_S: Final = 0.5
 """Half of what the treasury takes as fresh, so that no request waits for a reading."""
@@ -17,7 +19,7 @@ _LOG: Final = logging.getLogger("pointsman.gateway")
 
 
 @contextlib.asynccontextmanager
-async def running(executor: Executor) -> AsyncIterator[None]:
+async def running(executor: "Executor") -> AsyncIterator[None]:
     """Keep a gateway going while the block runs; afterwards wait for streams and bills, and close the connections."""
     await executor.parts.upstreams.open()
     task = asyncio.create_task(_refreshing(executor))
@@ -35,7 +37,7 @@ async def running(executor: Executor) -> AsyncIterator[None]:
             await asyncio.to_thread(executor.parts.answers.close)
 
 
-async def _refreshing(executor: Executor) -> None:
+async def _refreshing(executor: "Executor") -> None:
     while True:
         await asyncio.to_thread(_refresh, executor)
         parts = executor.parts
@@ -43,7 +45,7 @@ async def _refreshing(executor: Executor) -> None:
         await asyncio.sleep(REFRESH_S)
 
 
-def _refresh(executor: Executor) -> None:
+def _refresh(executor: "Executor") -> None:
     try:
         for treasury in executor.parts.tenants.treasuries():
             treasury.standing.refresh(treasury.clock())

@@ -72,7 +72,12 @@ def create_app(
     metrics = Metrics()
     tenants = router if isinstance(router, Tenants) else Tenants(router)
     router = tenants.router
-    apis = [decisions_api(tenants, metrics), predictions_api(router), models_api(router), health_api(router, metrics)]
+    apis = [
+        decisions_api(tenants, metrics),
+        predictions_api(router),
+        models_api(router, is_gateway=executor is not None),
+        health_api(router, metrics),
+    ]
     if router.treasury is not None:
         apis.append(budgets_api(tenants, metrics))
     if log is not None:
@@ -87,10 +92,11 @@ def create_app(
         apis.append(cache_api(answers, lambda: datetime.now(UTC)))
     if executor is not None:
         from pointsman.http.chats import Chats
+        from pointsman.http.counting import counting_api
         from pointsman.http.evaluations import evaluations_api
         from pointsman.http.executions import executions_api
 
-        apis += [executions_api(executor, metrics), evaluations_api(executor)]
+        apis += [executions_api(executor, metrics), evaluations_api(executor), counting_api(metrics)]
         app.add_middleware(Chats, executor=executor, metrics=metrics)
     gate = open_gate() if gate is None else gate
     for api in apis:
