@@ -21,6 +21,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     either the hold stays open and is presumed spent at its expiry. `unbilled` says why nothing was billed ("not_sent",
     "refused", "confirmed"), and releases the hold.
 
+    `hold_id` names one attempt of the decision, as the log lists them; None is the first that wasn't let go.
+
     Raises:
         InvalidInput: a number out of range, a usage without its other half, nothing but the id; `field` names it.
         InvalidBill: a bill below zero, or one beside `unbilled`.
@@ -35,10 +37,11 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     latency_ms: float | None = None
     judge: str | None = None
     unbilled: Unbilled | None = None
+    hold_id: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can't have happened."""
-        for name, text in (("decision_id", self.decision_id), ("judge", self.judge)):
+        for name, text in (("decision_id", self.decision_id), ("judge", self.judge), ("hold_id", self.hold_id)):
             if text is not None and (not text or len(text) > MAX_NAME_CHARACTERS or not text.isprintable()):
                 raise _wrong(name, text, f"1 to {MAX_NAME_CHARACTERS} printable characters")
         if self.quality is not None and not 0 <= self.quality <= 1:
@@ -46,8 +49,9 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         if self.latency_ms is not None and not 0 <= self.latency_ms < math.inf:
             raise _wrong("latency_ms", self.latency_ms, "milliseconds from 0")
         self._check_bill()
-        if all(getattr(self, name) is None for name in self.__struct_fields__[1:]):
-            raise InvalidInput(f"the outcome says nothing; expected any of {', '.join(self.__struct_fields__[1:])}.")
+        said = self.__struct_fields__[1:-1]
+        if all(getattr(self, name) is None for name in said):
+            raise InvalidInput(f"the outcome says nothing; expected any of {', '.join(said)}.")
 
     def _check_bill(self) -> None:
         for name in ("input_tokens", "output_tokens"):

@@ -65,7 +65,8 @@ _TYPE_INDEX: Final = {name: index for index, name in enumerate(TASK_TYPES)}
 class Router:
     """Chooses a model for every task; immutable after construction and safe to share between threads.
 
-    With a `treasury`, the most that the chosen model can cost is held before a decision is given away.
+    With a `treasury`, the most that the chosen model can cost is held before a decision is given away. Set
+    `keeps_features` to have each decision carry what the graph said of the text.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Router:
         self.profile = profile
         self.policy = policy or Policy()
         self.treasury = treasury
+        self.keeps_features = False
         self.predictor = Predictor(bundle)
         self._table = fleet_table(fleet, bundle.manifest)
         self._trade_usd = self.policy.trade_usd or bundle.manifest.trade_usd
@@ -149,7 +151,7 @@ class Router:
         return cls(read_bundle(bundle), loaded, profile=profile, policy=chosen, treasury=treasury)
 
     def paid_by(self, treasury: Treasury | None) -> "Router":
-        """Return a router that differs only in whose money it holds (None: nobody's); it shares everything else."""
+        """Return a router that differs only in whose money it holds, None for nobody's; it shares everything else."""
         other = copy.copy(self)
         other.treasury = treasury
         return other
@@ -193,16 +195,16 @@ class Router:
                 raise result
         return [result for result in results if isinstance(result, Decision)]
 
-    def settle(self, outcome: Outcome) -> Settlement:
+    def settle(self, outcome: Outcome, *, by_admin: bool = True) -> Settlement:
         """Settle the hold of a decision by what came of it; see `Treasury.settle`.
 
         Raises:
             InvalidInput: there is no treasury, so that nothing was held.
-            UnknownHold, HoldConflict, InvalidBill, LedgerUnavailable: as there.
+            UnknownHold, HoldConflict, InvalidBill, Forbidden, LedgerUnavailable: as there.
         """
         if self.treasury is None:
             raise InvalidInput("No budget is kept, so that there is nothing to settle; give the router a treasury.")
-        return self.treasury.settle(outcome, self.fleet.card)
+        return self.treasury.settle(outcome, self.fleet.card, by_admin=by_admin)
 
     def try_route_many(self, tasks: Sequence[Task | str]) -> list[Result]:
         """Return for each task its decision, or the error that says why no model can do it or no money is left."""
@@ -325,7 +327,7 @@ class Router:
             considered, words = repaced(self.treasury, considered, orders, rows, self._dial)
             todo = {row: (tasks[row], orders[row, : able[row]].tolist(), words.get(row)) for row in rows}
             bought = yield from purchases(self.treasury, self._table, considered, todo)
-        columns = Columns.of(considered)
+        columns = Columns.of(considered, with_features=self.keeps_features)
         return [
             self._bought(task, columns, row, bought[row], origins)
             if row in bought

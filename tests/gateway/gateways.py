@@ -11,14 +11,18 @@ from typing import Any
 import httpx
 import uvicorn
 
-from pointsman.configuration import Configuration, read_configuration
+from pointsman.configuration import Configuration, Source, read_configuration
 from pointsman.http.opening import opened_app
 
 PATIENCE_S = 20.0
 FAMILIES = {"openai": ("gpt-4o-mini", "gpt-4o"), "anthropic": ("claude-haiku", "claude-sonnet")}
 CLAUDE = {
-    "claude-haiku": {"price": {"input": 0.8, "output": 4, "cached_read": 0.08, "cached_write": 1, "cached_write_hour": 1.6}},
-    "claude-sonnet": {"price": {"input": 3, "output": 15, "cached_read": 0.3, "cached_write": 3.75, "cached_write_hour": 6}},
+    "claude-haiku": {
+        "price": {"input": 0.8, "output": 4, "cached_read": 0.08, "cached_write": 1, "cached_write_hour": 1.6}
+    },
+    "claude-sonnet": {
+        "price": {"input": 3, "output": 15, "cached_read": 0.3, "cached_write": 3.75, "cached_write_hour": 6}
+    },
 }
 
 
@@ -53,9 +57,9 @@ def configured(folder: Path, data: dict[str, Any]) -> Configuration:
 class Gateway:
     """A running gateway: `url` is where it is, `router`, `treasury` and `executor` are what it runs on."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, source: Source | None = None) -> None:
         self.configuration = configuration
-        opened = opened_app(configuration)
+        opened = opened_app(configuration, source)
         self.app, self.router, self.executor = opened.app, opened.router, opened.executor
         self.treasury = self.router.treasury
         listener = socket.create_server(("127.0.0.1", 0))
@@ -114,5 +118,6 @@ class Gateway:
 def running_gateway(folder: Path, provider_url: str, **sections: Any) -> Any:
     """Run a gateway on a SQLite file of the folder while the block runs."""
     data = document(provider_url, f"sqlite:///{folder}/pointsman.db", **sections)
-    with Gateway(configured(folder, data)) as gateway:
+    configuration = configured(folder, data)
+    with Gateway(configuration, Source(folder / "pointsman.yaml", {})) as gateway:
         yield gateway

@@ -2,12 +2,13 @@
 
 from pointsman.chat.bounds import caches_for_an_hour, input_bound, input_estimate
 from pointsman.chat.error_bodies import error_body
-from pointsman.chat.reading import read_chat
+from pointsman.chat.reading import read_chat, whole_chat
 from pointsman.chat.replay import replayed
 from pointsman.chat.replies import read_reply, translated_reply
 from pointsman.chat.sse import SseEvent
 from pointsman.chat.stream_reader import StreamReader, whole_of_stream
 from pointsman.chat.stream_writer import StreamWriter
+from pointsman.chat.usage import believed
 from pointsman.chat.wire import translatable, wire_body
 from pointsman.chat.words import PROTOCOLS, Chat, Edit, Finish, Protocol, Reply, Role, Turn
 
@@ -23,6 +24,7 @@ __all__ = [
     "StreamReader",
     "StreamWriter",
     "Turn",
+    "believed",
     "caches_for_an_hour",
     "error_body",
     "input_bound",
@@ -32,6 +34,7 @@ __all__ = [
     "replayed",
     "translatable",
     "translated_reply",
+    "whole_chat",
     "whole_of_stream",
     "wire_body",
 ]

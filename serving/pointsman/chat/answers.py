@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pointsman.chat.usage import anthropic_usage, as_anthropic_usage, as_openai_usage, openai_usage
+from pointsman.chat.usage import anthropic_usage, as_anthropic_usage, as_openai_usage, openai_usage, stated_nanousd
 from pointsman.chat.words import Finish, Protocol, Reply
 from pointsman.errors import UpstreamError
 from pointsman.registry import TokenUsage
@@ -60,12 +60,14 @@ class Answer(msgspec.Struct, frozen=True):
     calls: tuple[ToolCall, ...] = ()
     usage: TokenUsage | None = None
     model: str | None = None
+    stated_nanousd: int | None = None
     tier: str | None = None
 
     @property
     def reply(self) -> Reply:
         """The answer as the rest of the gateway knows it."""
-        return Reply(self.text, self.finish, len(self.calls), self.usage, self.model, self.tier)
+        usage, model = self.usage, self.model
+        return Reply(self.text, self.finish, len(self.calls), usage, model, self.stated_nanousd, self.tier)
 
 
 def answer_of(protocol: Protocol, value: object) -> Answer:
@@ -126,6 +128,7 @@ def _openai_answer(value: Mapping[str, Any]) -> Answer:
         calls=calls,
         usage=openai_usage(value.get("usage"), wrote=wrote),
         model=_text(value.get("model")) or None,
+        stated_nanousd=stated_nanousd(value.get("usage")),
         tier=_text(value.get("service_tier")) or None,
     )
 
@@ -174,6 +177,7 @@ def _anthropic_answer(value: Mapping[str, Any]) -> Answer:
         calls=calls,
         usage=anthropic_usage(value.get("usage"), wrote=bool(text or calls)),
         model=_text(value.get("model")) or None,
+        stated_nanousd=stated_nanousd(value.get("usage")),
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from pointsman.chat.anthropic_request import read_anthropic
 from pointsman.chat.openai_request import read_openai
 from pointsman.chat.redirects import refuse_redirects
@@ -13,6 +15,14 @@ _READERS: Final[Mapping[Protocol, Callable[[Mapping[str, Any]], Chat]]] = {
     "openai": read_openai,
     "anthropic": read_anthropic,
 }
+
+
+def whole_chat(chat: Chat) -> Chat:
+    """Return the same chat as one whose answer is to come in one piece."""
+    if not chat.is_stream:
+        return chat
+    body = {name: value for name, value in chat.body.items() if name not in ("stream", "stream_options")}
+    return msgspec.structs.replace(chat, body=body, is_stream=False, wants_usage=False)
 
 
 def read_chat(protocol: Protocol, body: object) -> Chat:

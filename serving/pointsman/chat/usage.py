@@ -1,13 +1,26 @@
 """What providers report of tokens, read with distrust, and written in either protocol."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
+from pointsman.chat.words import Reply
 from pointsman.errors import RegistryError
+from pointsman.money import NANO
 from pointsman.registry import TokenUsage
 
 MOST_TOKENS: Final = 100_000_000
 """More than any model reads or writes in one request: a count above it isn't believed."""
+
+CHARACTERS_PER_TOKEN: Final = 24
+"""More than a token stands for in any text of some length: English has about 4, and the longest words of a vocabulary
+are this long. Runs of one character, of which a token may have a hundred, are counted as three."""
+
+MOST_STATED_USD: Final = 1_000_000
+"""A stated cost from here on isn't believed."""
+_RUN: Final = re.compile(r"(.)\1{3,}", re.DOTALL)
 
 
 def openai_usage(reported: object, *, wrote: bool) -> TokenUsage | None:
@@ -66,6 +79,32 @@ def anthropic_usage(reported: object, *, wrote: bool) -> TokenUsage | None:
     return usage if hour + minutes <= created and _is_plausible(usage, wrote) else None
 
 
+def stated_nanousd(reported: object) -> int | None:
+    """Return the cost that a provider states beside its usage (OpenRouter's `cost`), None where it states none."""
+    cost: Any = _stated(reported.get("cost")) if isinstance(reported, dict) else None
+    return round(cost * NANO) if _is_amount(cost) else None
+
+
+def believed(reply: Reply, read: int) -> Reply:
+    """Return the answer without its usage where that counts too few tokens for the text that was read and written.
+
+    `read` are the characters of the prompt. Too few by a little can't be told, too few by far can.
+    """
+    usage = reply.usage
+    if usage is None:
+        return reply
+    counts_output = usage.output_tokens * CHARACTERS_PER_TOKEN >= len(reply.text)
+    counts_input = usage.input_tokens * CHARACTERS_PER_TOKEN >= read
+    if counts_input and (counts_output or usage.output_tokens * CHARACTERS_PER_TOKEN >= varied(reply.text)):
+        return reply
+    return msgspec.structs.replace(reply, usage=None)
+
+
+def varied(text: str) -> int:
+    """Return the length of a text in which no character stands more than three times in a row."""
+    return len(_RUN.sub(r"\1\1\1", text))
+
+
 def as_openai_usage(usage: TokenUsage) -> dict[str, Any]:
     """Return a usage in OpenAI's shape; tokens written to any cache are one number there."""
     return {
@@ -121,7 +160,17 @@ def _mapping(report: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 def _is_cost(value: object) -> bool:
     """Return whether a stated cost is absent or an amount; anything else tells that the report can't be trusted."""
-    return value is None or (type(value) in (int, float) and value >= 0)  # type: ignore[operator]
+    stated = _stated(value)
+    return stated is None or _is_amount(stated)
+
+
+def _stated(value: object) -> Any:
+    """Return the sum of a stated cost, which Perplexity breaks down."""
+    return value.get("total_cost") if isinstance(value, dict) else value
+
+
+def _is_amount(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < MOST_STATED_USD
 
 
 def _is_plausible(usage: TokenUsage, wrote: bool) -> bool:

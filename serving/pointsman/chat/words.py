@@ -75,8 +75,8 @@ class Edit(msgspec.Struct, frozen=True):
 class Reply(msgspec.Struct, frozen=True):
     """A whole answer. `usage` is None where the provider stated none that can be believed.
 
-    `text` is the first answer's; `calls` counts its tool calls. `tier` is the service tier that the provider says it
-    served, where it says so ("default", "flex").
+    `text` is the first answer's; `calls` counts its tool calls. `stated_nanousd` is what the provider says that it
+    costs, and `tier` the service tier that it says it served ("default", "flex"), where it says so.
     """
 
     text: str
@@ -84,4 +84,5 @@ class Reply(msgspec.Struct, frozen=True):
     calls: int
     usage: TokenUsage | None
     model: str | None = None
+    stated_nanousd: int | None = None
     tier: str | None = None

@@ -160,8 +160,8 @@ class Answers:
         max_age_us = math.inf if control.max_age_s is None else control.max_age_s * 1e6
         with self._lock:
             entry = self._memory.same(tenant, request_digest(chat, constraints), now_us, max_age_us)
-            if entry is not None:
-                return self._hit(entry, "exact", 1.0, now_us)
+        if entry is not None:
+            return self._hit(entry, "exact", 1.0, now_us)
         for question in self._questions(chat, tenant, constraints):
             with self._lock:
                 entry = self._memory.same_words(tenant, question, now_us, max_age_us)

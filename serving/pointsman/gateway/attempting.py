@@ -4,7 +4,18 @@ from typing import Final
 
 import msgspec
 
-from pointsman.chat import Chat, Edit, Protocol, Reply, caches_for_an_hour, input_bound, read_reply, wire_body
+from pointsman.chat import (
+    Chat,
+    Edit,
+    Protocol,
+    Reply,
+    believed,
+    caches_for_an_hour,
+    input_bound,
+    read_reply,
+    whole_chat,
+    wire_body,
+)
 from pointsman.chat.wire import BATCH_TIER
 from pointsman.errors import UpstreamError
 from pointsman.events import Attempt, Purpose
@@ -39,6 +50,11 @@ class Attempting:
     def chat(self) -> Chat:
         """What the caller asks."""
         return self.course.asked.chat
+
+    def believed(self, reply: Reply) -> Reply:
+        """Return an answer to the caller's chat, without its usage where that can't be true."""
+        gone, turns = self.plan.dropped | self.plan.shortened.keys(), self.chat.turns
+        return believed(reply, sum(len(turn.text) for turn in turns if turn.place not in gone))
 
     async def answer(self, model: str) -> Tried:
         """Return the whole answer of a model to the caller's chat.
@@ -92,7 +108,7 @@ class Attempting:
     def pay(self, model: str, held: Held, reply: Reply) -> int | None:
         """Post what an answer costs; at the batch price where its provider says that it served it so."""
         is_batch = reply.tier == BATCH_TIER and self.parts.has_batch_price(model)
-        return self.till.pay(held, self.parts.card(model), reply.usage, is_batch=is_batch)
+        return self.till.pay(held, self.parts.card(model), reply, is_batch=is_batch)
 
     def admit(self, model: str) -> None:
         """Refuse a model whose circuit is open, unless the caller named it.
@@ -130,7 +146,9 @@ class Attempting:
 
     async def _asked(self, model: str, purpose: Purpose) -> Tried:
         held = await self.held(model)
-        return await self._sent(model, held, self.body(model, self.chat, self.edit(model, held), held), purpose)
+        return await self._sent(
+            model, held, self.body(model, whole_chat(self.chat), self.edit(model, held), held), purpose
+        )
 
     async def _sent(self, model: str, held: Held, body: bytes, purpose: Purpose) -> Tried:
         parts, protocol = self.parts, self.parts.protocol(model)
@@ -142,9 +160,14 @@ class Attempting:
         except UpstreamError as error:
             self.failed(model, held, error, purpose, status)
             raise
+        except BaseException:
+            self.parts.health.not_called(model)
+            self.till.presume(held)
+            raise
         finally:
             self.course.upstream_s += parts.clock() - started
         parts.health.succeeded(model)
+        reply = reply if purpose == "judge" else self.believed(reply)
         paid = self.pay(model, held, reply)
         self.note(model, held, reply, paid, purpose, first_ms=answer.first_ms, total_ms=answer.total_ms)
         return Tried(model, answer.body, protocol, reply, held.held_nanousd if paid is None else paid)

@@ -18,6 +18,7 @@ from pointsman.gateway.later import Later
 from pointsman.gateway.loading import Loading
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan, planned
+from pointsman.gateway.rollout import rolled_out
 from pointsman.gateway.tasks import Executed, Result, Work, execute, execute_many, work_of
 from pointsman.gateway.till import Till
 from pointsman.gateway.waiting import Waiting
@@ -102,11 +103,18 @@ class Executor:
         return Answered(body, course.facts(self.parts.clock()), course)
 
     def begun(self, asked: Asked) -> Course:
-        """Return the course of a request that comes in."""
-        return Course(asked, self.parts, self.parts.clock(), self.parts.wall_us())
+        """Return the course of a request that comes in.
+
+        Raises:
+            Forbidden: it names another payer than its key does.
+        """
+        parts = self.parts
+        return Course(rolled_out(asked, parts), parts, asked.tags, parts.clock(), parts.wall_us())
 
     def ended(self, course: Course) -> None:
-        """Write a request into the log."""
+        """Write a request into the log, and say what it used."""
+        if course.asked.spent is not None:
+            course.asked.spent(course.tokens)
         if course.parts.log is not None:
             course.parts.log.add(course.event(self.parts.clock()))
 

@@ -1,10 +1,11 @@
 """How much of a chat is sent, and how much may come back: what plan, settings and the models' windows allow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Final
 
 from pointsman.budget.exposure import TOKENS_PER_MESSAGE
-from pointsman.chat import input_bound, input_estimate
+from pointsman.chat import Chat, input_bound, input_estimate
+from pointsman.conversation import conversation_key
 from pointsman.conversation.concise import instruction
 from pointsman.conversation.output import output_limit
 from pointsman.conversation.trimming import Trim, trimmed
@@ -25,14 +26,14 @@ def trim_of(asked: Asked, parts: Parts) -> Trim | None:
     """
     if not parts.trimming.enabled:
         return None
-    room = _room(asked, parts)
-    trim = None
-    if input_estimate(asked.chat) > room:
-        trim = trimmed(asked.chat, room, _estimate, parts.embed)
+    room, chat, trim = _room(asked, parts), asked.chat, None
+    estimate = input_estimate(chat)
+    if estimate > room:
+        trim = trimmed(chat, room - _beside(chat, estimate, _estimate), _estimate, parts.embed)
     plan = parts.tenants.treasury_of(asked.who.tenant).rules.plan(asked.tags.get("user"))
     most = None if plan is None else plan.max_input_tokens
-    if most is not None and input_bound(asked.chat, asked.body_bytes) > most:
-        tighter = trimmed(asked.chat, most, _bound, parts.embed)
+    if most is not None and (bound := input_bound(chat, asked.body_bytes)) > most:
+        tighter = trimmed(chat, most - _beside(chat, bound, _bound), _bound, parts.embed)
         trim = tighter if trim is None or len(tighter.dropped) > len(trim.dropped) else trim
     return None if trim is None or trim.is_untouched else trim
 
@@ -44,6 +45,11 @@ def _room(asked: Asked, parts: Parts) -> int:
     largest = max(windows) - max(windows) // _ANSWER_SHARE
     most = parts.trimming.max_input_tokens
     return largest if most is None else min(most, largest)
+
+
+def _beside(chat: Chat, tokens: int, count: Callable[[str], int]) -> int:
+    """Return what of the tokens isn't the text of messages: tools, and the JSON around it all."""
+    return max(0, tokens - sum(count(turn.text) for turn in chat.turns))
 
 
 def _estimate(text: str) -> int:
@@ -60,7 +66,7 @@ def answer_limits(asked: Asked, parts: Parts, task: Task) -> tuple[int | None, s
     if not (settings.predicted or settings.max_tokens_by_type or settings.concise):
         return asked_tokens, None
     kind, predicted = _foreseen(parts, task)
-    unit = asked.wishes.conversation or _opening(asked)
+    unit = conversation_key(asked.who.tenant, asked.chat, asked.wishes.conversation)
     limit = output_limit(settings, kind, asked=asked_tokens, predicted_tokens=predicted)
     return limit, instruction(kind, settings, unit)
 
@@ -70,9 +76,3 @@ def _foreseen(parts: Parts, task: Task) -> tuple[str, float]:
     candidates = parts.router.candidates([task], "fast")
     kind = task.type or TASK_TYPES[int(parts.router.predictor.read([task.description], "fast").type.argmax())]
     return kind, float(candidates.output_tokens.max())
-
-
-def _opening(asked: Asked) -> str:
-    """Return what stays the same throughout a conversation: how it began."""
-    turns: Sequence[str] = [turn.text for turn in asked.chat.turns if turn.role == "user"]
-    return turns[0] if turns else ""

@@ -4,11 +4,13 @@ import msgspec
 
 from pointsman.caching.words import Answer
 from pointsman.chat import read_reply
+from pointsman.errors import PointsmanError
 from pointsman.gateway.asked import NO_WISHES, Asked, Wishes
 from pointsman.gateway.attempting import Tried
 from pointsman.gateway.course import Course
 from pointsman.gateway.parts import Parts
-from pointsman.types import ANYTHING
+from pointsman.gateway.planning import planned
+from pointsman.types import ANYTHING, Decision
 
 
 def found(course: Course) -> Tried | None:
@@ -28,8 +30,17 @@ def found(course: Course) -> Tried | None:
     if known is None:
         return None
     reply = read_reply(known.protocol, known.body)
+    course.decision = _read(course)
     course.reused(known.model, msgspec.structs.replace(reply, usage=known.usage))
     return Tried(known.model, known.body, known.protocol, reply, 0)
+
+
+def _read(course: Course) -> Decision | None:
+    """Return how the request would be routed, without money: what the answer says of complexity and confidence."""
+    try:
+        return course.parts.tenants.unpaid.route(planned(course.asked, course.parts).task)
+    except PointsmanError:
+        return None
 
 
 def place(asked: Asked, parts: Parts) -> bytes | None:

@@ -52,6 +52,7 @@ class Parts:
     log: EventLog | None
     clock: Callable[[], float]
     wall_us: Callable[[], int]
+    rollout: float
     trimming: TrimmingSettings
     output: OutputSettings
     cascade: CascadeSettings

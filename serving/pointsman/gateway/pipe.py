@@ -44,10 +44,13 @@ class Pipe:
             raise self._failure
 
     def abandon(self) -> None:
-        """Leave: what comes from here on is thrown away."""
+        """Leave: what comes from here on is thrown away, and the pieces end."""
+        if self.is_abandoned:
+            return
         self.is_abandoned = True
         while not self._pieces.empty():
             self._pieces.get_nowait()
+        self._pieces.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (piece := await self._pieces.get()) is not None:

@@ -52,7 +52,7 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         tags=asked.tags,
     )
     limit, words = answer_limits(asked, parts, task)
-    bound = input_bound(chat, asked.body_bytes) + len(words or "")
+    bound = input_bound(chat, asked.body_bytes) + len((words or "").encode())
     call = Call(
         most_input_tokens=bound if trim is None else min(bound, _trimmed_bound(chat, trim)),
         max_output_tokens=limit,
@@ -60,6 +60,7 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         caches_for_an_hour=caches_for_an_hour(chat),
         batch_models=parts.batch_models() if asked.can_wait else (),
         cost_changes_nanousd=_warm(asked, parts),
+        is_made_here=True,
     )
     task = msgspec.structs.replace(task, call=call)
     if trim is None:
@@ -98,7 +99,8 @@ def _constraints(asked: Asked, parts: Parts, tokens_saved: int) -> Constraints:
 
 
 def _closed(asked: Asked, parts: Parts) -> tuple[str, ...]:
-    """Return the models whose circuit is open; a model that the caller names is tried all the same."""
+    """Return the models whose circuit is open; where all are, each says so itself, and a named one is tried anyway."""
     if asked.pinned is not None:
         return ()
-    return tuple(model for model in parts.fleet.ids if parts.health.is_open(model))
+    closed = tuple(model for model in parts.fleet.ids if parts.health.is_open(model))
+    return closed if len(closed) < len(parts.fleet.ids) else ()

@@ -10,7 +10,6 @@ from pointsman.gateway.keeping import keep
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.till import Held
 
-_ENDED_EARLY: Final = "the provider's stream ended before the answer did"
 _HUNG_UP: Final = "the caller hung up, and the stream was cut off"
 
 
@@ -40,7 +39,7 @@ class Pump:
         total_ms = (self.parts.clock() - started) * 1000
         self.course.upstream_s += total_ms / 1000
         if failure is not None and self.first_ms is None:
-            self.attempting.failed(self.model, held, failure)
+            self._unheard(held, failure)
             await self.pipe.close(failure)
             return False
         self._settle(held, failure, total_ms)
@@ -64,11 +63,22 @@ class Pump:
             return error
         except asyncio.CancelledError:
             return UpstreamError(_HUNG_UP)
-        return None if self.reader.is_complete else UpstreamError(_ENDED_EARLY)
+        self.reader.close()
+        return self.reader.error
+
+    def _unheard(self, held: Held, failure: UpstreamError) -> None:
+        """Settle a stream of which the caller got nothing: its usage may be known all the same."""
+        reply = self.attempting.believed(self.reader.reply())
+        if reply.usage is None:
+            self.attempting.failed(self.model, held, failure)
+            return
+        paid = self.attempting.pay(self.model, held, reply)
+        self.attempting.note(self.model, held, reply, paid, error=failure)
+        self.parts.health.failed(self.model, failure)
 
     def _settle(self, held: Held, failure: UpstreamError | None, total_ms: float) -> None:
         """Post what the answer cost: its usage where the provider stated it, however the stream ended."""
-        reply, protocol = self.reader.reply(), self.parts.protocol(self.model)
+        reply, protocol = self.attempting.believed(self.reader.reply()), self.parts.protocol(self.model)
         paid = self.attempting.pay(self.model, held, reply)
         self.attempting.note(self.model, held, reply, paid, first_ms=self.first_ms, total_ms=total_ms, error=failure)
         if failure is None:
@@ -76,10 +86,10 @@ class Pump:
         elif failure.message != _HUNG_UP:
             self.parts.health.failed(self.model, failure)
         self.course.ended_by(self.model, reply)
-        if failure is None:
-            tried = Tried(self.model, whole_of_stream(self.reader), protocol, reply, paid or held.held_nanousd)
-            keep(self.course, tried)
-        else:
+        if failure is None and self.parts.answers is not None:
+            cost = held.held_nanousd if paid is None else paid
+            keep(self.course, Tried(self.model, whole_of_stream(self.reader), protocol, reply, cost))
+        if failure is not None:
             self.course.error, self.course.status = failure.code, http_status(failure)
 
     def _last(self, failure: UpstreamError | None) -> bytes:

@@ -1,7 +1,7 @@
 """Streams: pieces go to the caller as they come, and the bill is settled when the last has come, whoever is left."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -17,10 +17,15 @@ from pointsman.gateway.pump import Pump
 
 
 class Streamed(msgspec.Struct, frozen=True):
-    """A stream in the caller's protocol, and what can be said of it beforehand; its last event says the rest."""
+    """A stream in the caller's protocol, and what can be said of it beforehand; its last event says the rest.
+
+    Whoever learns that the caller hung up calls `leave`: the pieces end, and the model's answer is read to its end, or
+    cut off, as it is set.
+    """
 
     pieces: AsyncIterator[bytes]
     facts: dict[str, str]
+    leave: Callable[[], None]
 
 
 async def stream(executor: Executor, asked: Asked) -> Streamed:
@@ -44,9 +49,15 @@ async def stream(executor: Executor, asked: Asked) -> Streamed:
         course.error, course.status = error.code, http_status(error)
         executor.ended(course)
         raise
-    is_abandonable = executor.parts.streams.on_disconnect == "abort"
+    is_cut = executor.parts.streams.on_disconnect == "abort"
     facts = {"model": model, "cache": course.cache, **course.known()}
-    return Streamed(_pieces(pipe, task if is_abandonable else None), facts)
+
+    def leave() -> None:
+        pipe.abandon()
+        if is_cut:
+            task.cancel()
+
+    return Streamed(_pieces(pipe, leave), facts, leave)
 
 
 async def _replayed(executor: Executor, course: Course, tried: Tried) -> Streamed:
@@ -59,7 +70,7 @@ async def _replayed(executor: Executor, course: Course, tried: Tried) -> Streame
         for piece in pieces:
             yield piece
 
-    return Streamed(said(), facts)
+    return Streamed(said(), facts, lambda: None)
 
 
 async def _begun(executor: Executor, attempting: Attempting, course: Course) -> tuple[str, Pipe, "asyncio.Task[None]"]:
@@ -92,14 +103,13 @@ async def _filled(executor: Executor, pump: Pump) -> None:
         raise
 
 
-async def _pieces(pipe: Pipe, task: "asyncio.Task[None] | None") -> AsyncIterator[bytes]:
-    """Yield the pieces; where the caller leaves, the rest is read without it, or `task` is cancelled."""
+async def _pieces(pipe: Pipe, leave: Callable[[], None]) -> AsyncIterator[bytes]:
+    """Yield the pieces; where whoever iterates them ends early, the caller has left."""
     is_whole = False
     try:
         async for piece in pipe:
             yield piece
         is_whole = True
     finally:
-        pipe.abandon()
-        if task is not None and not is_whole:
-            task.cancel()
+        if not is_whole:
+            leave()

@@ -7,9 +7,11 @@ from typing import Final
 import msgspec
 
 from pointsman.budget import Amount, Unbilled
+from pointsman.budget.exposure import invoice_nanousd
+from pointsman.chat import Reply
 from pointsman.errors import InvalidBill, LedgerError, LedgerUnavailable
 from pointsman.gateway.later import Later
-from pointsman.registry import ModelCard, TokenUsage
+from pointsman.registry import ModelCard
 from pointsman.treasury import Ask, Choice, Treasury
 from pointsman.treasury.steps import awaited
 from pointsman.types import Call, Decision, Task
@@ -64,12 +66,17 @@ class Till:
             raise answer
         return Held(answer.hold_id, answer.held_nanousd, answer.max_output_tokens)
 
-    def pay(self, held: Held, card: ModelCard, usage: TokenUsage | None, *, is_batch: bool = False) -> int | None:
-        """Post what the usage costs, and return it; None where nobody knows, so that the whole hold is posted."""
+    def pay(self, held: Held, card: ModelCard, reply: Reply, *, is_batch: bool = False) -> int | None:
+        """Post what an answer costs, and return it; None where nobody knows, so that the whole hold is posted.
+
+        It costs its usage at the card's price, or what the provider states where that is more.
+        """
+        usage = reply.usage
         if usage is None:
             self.presume(held)
             return None
-        bill = Amount(card.price.bill_nanousd(usage, is_batch=is_batch), usage.input_tokens, usage.output_tokens)
+        cost = invoice_nanousd(card.price, usage, is_batch=is_batch, stated_nanousd=reply.stated_nanousd)
+        bill = Amount(cost, usage.input_tokens, usage.output_tokens)
         if bill.nanousd == 0 < held.held_nanousd:
             self.presume(held)
             return None

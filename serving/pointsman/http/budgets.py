@@ -43,6 +43,7 @@ _OUTCOME_KINDS: Final[Mapping[str, Kind]] = {
     "latency_ms": NUMBER,
     "judge": NAME,
     "unbilled": NAME,
+    "hold_id": NAME,
 }
 
 
@@ -65,7 +66,7 @@ def budgets_api(tenants: Tenants, metrics: Metrics) -> APIRouter:
         return tenants.treasury_of(principal_of(request).tenant)
 
     api = APIRouter(tags=["budgets"])
-    refusals = (400, 404, 409, 413, 422, 503)
+    refusals = (400, 403, 404, 409, 413, 422, 503)
 
     @api.get("/v1/budgets", openapi_extra=operation("BudgetList", refusals=(503,)))
     async def list_budgets(request: Request) -> Response:
@@ -94,8 +95,12 @@ def budgets_api(tenants: Tenants, metrics: Metrics) -> APIRouter:
 
         The same report again is answered as before. 404: no decision that held money has the id. 409: it was settled
         with another bill. 422: a bill that can't be true. The ledger is unchanged then.
+
+        `hold_id` names one of a decision's several attempts. What the gateway's own calls were billed only an admin may
+        report (403 else).
         """
-        return await reply(request, partial(_settle, tenants.of(principal_of(request).tenant), metrics), is_long=True)
+        who = principal_of(request)
+        return await reply(request, partial(_settle, tenants.of(who.tenant), metrics, who), is_long=True)
 
     return api
 
@@ -128,9 +133,9 @@ def _set(treasury: Treasury, who: Principal, scope_text: str, body: bytes) -> by
     return msgspec.json.encode(BudgetList([line for line in budgets(treasury) if line.scope == str(scope)]))
 
 
-def _settle(router: Router, metrics: Metrics, body: bytes) -> bytes:
+def _settle(router: Router, metrics: Metrics, who: Principal, body: bytes) -> bytes:
     outcome = outcome_from_dict(decode(body))
-    settlement = router.settle(outcome)
+    settlement = router.settle(outcome, by_admin=who.role == "admin")
     if settlement.is_new and outcome.ends_hold:
         metrics.settled(settlement.state, settlement.billed_usd or 0.0)
     return msgspec.json.encode(settlement)

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from pointsman.chat import input_estimate, read_chat
 from pointsman.errors import PointsmanError
 from pointsman.http.bodies import decode, json_response, read_body
-from pointsman.http.chats import refusal
 from pointsman.http.metrics import Metrics
 from pointsman.http.operations import operation
+from pointsman.http.refusals import refusal
 
 
 class TokenCount(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ def counting_api(metrics: Metrics) -> APIRouter:
             return json_response(msgspec.json.encode(token_count(decode(await read_body(request)))))
         except PointsmanError as error:
             metrics.refused(error.code)
-            return refusal("anthropic", error)
+            return refusal(request.url.path, error)
 
     return api
 

@@ -10,6 +10,7 @@ from pointsman.http.operations import operation
 from pointsman.registry import ModelCard
 from pointsman.registry.parsing import price_to_dict
 from pointsman.router import Router
+from pointsman.tenants import Tenants
 
 _NO_OWNER: Final = "unspecified"
 _AUTO: Final = "auto"
@@ -49,16 +50,18 @@ class ModelList(msgspec.Struct, frozen=True):
     data: tuple[ModelEntry, ...]
 
 
-def models_api(router: Router, *, is_gateway: bool = False) -> APIRouter:
+def models_api(tenants: Tenants, *, is_gateway: bool = False) -> APIRouter:
     """Return the route that lists the fleet, and `auto` where it is a gateway's."""
-    entries = tuple(_entry(card, router) for card in router.fleet.cards)
-    listing = msgspec.json.encode(ModelList("list", (_auto(router), *entries) if is_gateway else entries))
     api = APIRouter(tags=["models"])
 
     @api.get("/v1/models", openapi_extra=operation("ModelList"))
     async def models() -> Response:
         """List the models that may be chosen."""
-        return json_response(listing)
+        router = tenants.router
+        entries = tuple(_entry(card, router) for card in router.fleet.cards)
+        return json_response(
+            msgspec.json.encode(ModelList("list", (_auto(router), *entries) if is_gateway else entries))
+        )
 
     return api
 

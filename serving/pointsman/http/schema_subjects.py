@@ -58,7 +58,7 @@ def _keys(schemas: dict[str, Schema]) -> None:
 
 
 def _log_structs() -> tuple[type, ...]:
-    from pointsman.http.statistics import Erased, Health, Reset
+    from pointsman.http.log_keeping import Erased, Health, Reset
     from pointsman.insight import Costs, OptimizationMetrics, Savings, Series, Statistics
     from pointsman.insight.summaries import Breakdown, CostSummary, PerformanceSummary, Summary
 
@@ -110,6 +110,16 @@ def _gateway(schemas: dict[str, Schema]) -> None:
     }
 
 
+def _configuration_structs() -> tuple[type, ...]:
+    from pointsman.http.configuring import Reloaded
+
+    return (Reloaded,)
+
+
+def _nothing(schemas: dict[str, Schema]) -> None:
+    """Describe no request."""
+
+
 def _evaluation() -> Schema:
     from pointsman.http.evaluations import RUBRICS
     from pointsman.verification import METHODS
@@ -139,5 +149,6 @@ SUBJECTS: Final = {
     "log": Subject(_log_structs, _log),
     "cache": Subject(_cache_structs, _cache),
     "gateway": Subject(_gateway_structs, _gateway),
+    "configuration": Subject(_configuration_structs, _nothing),
 }
 """The parts of the API that aren't there in every application."""

@@ -14,7 +14,8 @@ from pointsman.budget.alerts import Alert
 from pointsman.errors import LedgerUnavailable
 from pointsman.http.metrics import Metrics
 from pointsman.http.webhook import Sender
-from pointsman.treasury import Treasury, Watch
+from pointsman.tenants import Tenants
+from pointsman.treasury import Watch
 
 if TYPE_CHECKING:
     from pointsman.store import StoredKeys
@@ -45,13 +46,20 @@ class Post:
 
 
 @contextlib.asynccontextmanager
-async def upkeep(treasury: Treasury, metrics: Metrics, post: Post | None) -> AsyncIterator[None]:
-    """Watch over the treasury while the block runs, and close it afterwards."""
-    watch = Watch(treasury, post)
+async def upkeep(tenants: Tenants, metrics: Metrics, post: Post | None) -> AsyncIterator[None]:
+    """Watch over the treasuries of all tenants while the block runs, and close their ledger afterwards."""
+    watches: dict[str, Watch] = {}
+
+    def tick() -> int:
+        presumed = 0
+        for treasury in tenants.treasuries():
+            watch = watches.setdefault(treasury.tenant, Watch(treasury, post))
+            presumed += watch.tick(treasury)
+        return presumed
 
     async def watching() -> None:
         while True:
-            if presumed := await asyncio.to_thread(watch.tick):
+            if presumed := await asyncio.to_thread(tick):
                 metrics.settled("presumed", count=presumed)
             await asyncio.sleep(TICK_S)
 
@@ -62,7 +70,7 @@ async def upkeep(treasury: Treasury, metrics: Metrics, post: Post | None) -> Asy
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await asyncio.to_thread(treasury.close)
+        await asyncio.to_thread(tenants.treasuries()[0].close)
 
 
 @contextlib.asynccontextmanager

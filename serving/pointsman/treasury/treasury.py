@@ -14,7 +14,7 @@ from pointsman.budget.exposure import exposure
 from pointsman.budget.ledger import Unbilled
 from pointsman.budget.operations import Presume, Reserve, Settle, Void
 from pointsman.budget.rules import Bearing, Rules, effective_limits
-from pointsman.errors import BudgetExceeded, InvalidBudget, LedgerError, LedgerUnavailable, UnknownHold
+from pointsman.errors import BudgetExceeded, Forbidden, InvalidBudget, LedgerError, LedgerUnavailable, UnknownHold
 from pointsman.money import format_usd
 from pointsman.outcomes import Outcome
 from pointsman.registry import ModelCard
@@ -23,6 +23,7 @@ from pointsman.treasury.pacers import Pacers
 from pointsman.treasury.settling import Settlement, bill_of, refuse_voided
 from pointsman.treasury.standing import Snapshot, Standing
 from pointsman.treasury.steps import Steps, done
+from pointsman.types import Task
 
 if TYPE_CHECKING:
     from pointsman.store import StoreLedger
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 HOLD_FOR: Final = timedelta(minutes=10)
 _KEY: Final = "outcome"
 """The key under which outcomes settle: a hold has one bill, whatever else is reported."""
+_MADE_HERE: Final = "call-"
+"""How the ids of decisions begin whose calls the gateway makes: what those cost isn't for callers to say."""
 
 
 def new_id() -> str:
@@ -72,9 +75,16 @@ class Treasury:
 
     def of(self, tenant: str) -> "Treasury":
         """Return the treasury of another tenant on the same ledger, under the same rules."""
-        return Treasury(
-            self.ledger, self.rules, clock=self.clock, tenant=tenant, hold_for=self._hold_for, ids=self._ids
-        )
+        return self._like(self.rules, tenant)
+
+    def under(self, rules: Rules) -> "Treasury":
+        """Return the treasury under other rules; what it has learned of the traffic stays."""
+        other = self._like(rules, self.tenant)
+        other.pacers = self.pacers
+        return other
+
+    def _like(self, rules: Rules, tenant: str) -> "Treasury":
+        return Treasury(self.ledger, rules, clock=self.clock, tenant=tenant, hold_for=self._hold_for, ids=self._ids)
 
     def snapshot(self) -> Snapshot:
         """Return limits and usage as they stand, at most a second old.
@@ -150,16 +160,21 @@ class Treasury:
         """Let go of holds whose decisions were given to nobody; see `releasing`."""
         done(self.releasing(hold_ids), self.ledger)
 
-    def settle(self, outcome: Outcome, card_of: Callable[[str], ModelCard]) -> Settlement:
+    def settle(self, outcome: Outcome, card_of: Callable[[str], ModelCard], *, by_admin: bool = True) -> Settlement:
         """Settle the hold of a decision by what its caller reports, once, and keep the report.
 
+        The hold of a call that the gateway makes ends by what the provider stated, or by an admin's report.
+
         Raises:
-            UnknownHold: no decision of this tenant has the id.
+            UnknownHold: no decision of this tenant has the id, or no attempt of it the hold's.
+            Forbidden: a bill for a call of the gateway's own, from somebody who is no admin.
             HoldConflict: it was settled with another bill before, or voided.
             InvalidBill: a bill that can't be true; the ledger is as it was.
             LedgerUnavailable: report it again.
         """
-        hold = self.hold_of(outcome.decision_id)
+        hold = self.hold_of(outcome.decision_id) if outcome.hold_id is None else self._attempt(outcome)
+        if outcome.ends_hold and not by_admin:
+            _refuse_bill(hold)
         bill = bill_of(outcome, hold, card_of)
         if outcome.unbilled is not None:
             hold = self.ledger.void(hold.hold_id, outcome.unbilled, key=_KEY, tenant=self.tenant)
@@ -226,8 +241,23 @@ class Treasury:
     def _hold_id(self, decision_id: str) -> str:
         return hold_id_of(self.tenant, decision_id, 0)
 
+    def _attempt(self, outcome: Outcome) -> Hold:
+        """Return the hold that an outcome names."""
+        assert outcome.hold_id is not None
+        try:
+            hold = self.ledger.hold(outcome.hold_id, tenant=self.tenant)
+        except UnknownHold:
+            hold = None
+        if hold is None or hold.decision_id != outcome.decision_id:
+            raise UnknownHold(
+                f"no attempt of the decision {outcome.decision_id!r:.80} has the hold {outcome.hold_id!r:.80}; the "
+                "attempts of each decision are in the log (pointsman export json).",
+                field="hold_id",
+            )
+        return hold
+
     def _prepared(self, ask: Ask, now: datetime, snapshot: Snapshot) -> Prepared:
-        decision_id, tags = ask.decision_id or self._ids(), payers(ask.task.tags)
+        decision_id, tags = ask.decision_id or self._new_id(ask.task), payers(ask.task.tags)
         bearing = Bearing(decision_id, tags, ask.type, ask.tier)
         scopes, user = bearing.scopes(), tags.get("user")
         used = self.standing.used_by(user, now, snapshot)
@@ -240,6 +270,9 @@ class Treasury:
             decision_id, scopes, Amount(0), expires_at, self.tenant, ask.attempt, decision_id=decision_id
         )
         return Prepared(ask, request, limits, tuple(exposures))
+
+    def _new_id(self, task: Task) -> str:
+        return _MADE_HERE * task.call.is_made_here + self._ids()
 
     def _held(self, prepared: Prepared, turn: "Turn", hold: Hold) -> Holding:
         self.standing.add(hold.scopes, hold.amount.nanousd)
@@ -297,3 +330,16 @@ def _cheaper(prepared: Prepared, turn: Turn, refusal: LedgerError) -> Turn | Non
             )
             return Turn(place, room, words)
     return None
+
+
+def _refuse_bill(hold: Hold) -> None:
+    """Refuse a caller's statement of what a call of the gateway's own was billed.
+
+    Raises:
+        Forbidden: it is one.
+    """
+    if hold.decision_id.startswith(_MADE_HERE):
+        raise Forbidden(
+            f"{hold.decision_id} was called by the gateway, which knows its bill from the provider; report quality and "
+            "success, and leave usage, cost_usd and unbilled to an admin."
+        )

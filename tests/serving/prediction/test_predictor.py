@@ -1,3 +1,4 @@
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from pointsman.errors import BundleError
 from pointsman.prediction import FEATURE_NAMES, Predictor, measured_table
+from pointsman.prediction.bundle import FileDigest
 from pointsman.types import TASK_TYPES
 
 TASKS = Path(__file__).parents[3] / "datasets" / "tasks"
@@ -116,11 +118,24 @@ def test_a_batch_of_more_than_one_run_equals_its_runs(predictor, texts):
     assert together.demand.shape[0] == 520
 
 
-def test_the_graph_reads_as_many_counts_as_there_are_names(predictor):
-    shapes = {node.name: node.shape for node in predictor._session.get_inputs()}
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_the_graph_reads_as_many_counts_as_there_are_names(predictor, depth):
+    shapes = {node.name: node.shape for node in predictor._sessions[depth].get_inputs()}
     assert shapes["counts"][1] == len(FEATURE_NAMES)
 
 
-def test_a_graph_that_is_none_is_refused(real):
-    with pytest.raises(BundleError, match=r"^graph\.onnx can't be loaded by onnxruntime "):
-        Predictor(msgspec.structs.replace(real, graph=b"x"))
+def test_a_graph_that_is_none_is_refused(real, tmp_path):
+    (tmp_path / "graph.onnx").write_bytes(b"x")
+    files = real.manifest.files | {"graph.onnx": FileDigest(hashlib.sha256(b"x").hexdigest(), 1)}
+    manifest = msgspec.structs.replace(real.manifest, files=files)
+    with pytest.raises(BundleError, match=r"^graph\.onnx is cut short inside a number\.$"):
+        Predictor(msgspec.structs.replace(real, path=tmp_path, manifest=manifest))
+
+
+def test_a_graph_that_was_replaced_after_the_bundle_was_read_is_refused(real, tmp_path):
+    (tmp_path / "graph.onnx").write_bytes(b"x")
+    with pytest.raises(BundleError) as refusal:
+        Predictor(msgspec.structs.replace(real, path=tmp_path))
+    assert refusal.value.message == (
+        f"{tmp_path / 'graph.onnx'} doesn't match its digest in the manifest: it was altered or damaged."
+    )
