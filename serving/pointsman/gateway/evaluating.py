@@ -130,7 +130,7 @@ def _judges(executor: "Executor", evaluation: Evaluation, who: Principal, author
         raise _too_few(wanted, ())
     prompt = rubric_prompt("auto", evaluation.text, evaluation.rubric, evaluation.question)
     plan = planned(_asked(prompt, evaluation, who, sorted(exclude)), executor.parts)
-    decision = executor.parts.tenants.router.paid_by(None).route(plan.task)
+    decision = executor.parts.tenants.unpaid.route(plan.task)
     able = (decision.model, *decision.fallbacks)
     if len(able) < wanted:
         raise _too_few(wanted, able)

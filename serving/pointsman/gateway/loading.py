@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from pointsman.beside import repeated
 from pointsman.configuration import Configuration, read_configuration
 from pointsman.gateway.opening import opened_parts, opened_router, opened_treasury
 from pointsman.gateway.running import running
@@ -65,27 +66,14 @@ async def _opened(configuration: Configuration) -> AsyncIterator["Executor"]:
         executor = Executor(await asyncio.to_thread(opened_parts, configuration, Tenants(router)))
         if executor.parts.log is not None:
             stack.push_async_callback(asyncio.to_thread, executor.parts.log.close)
-        await stack.enter_async_context(_watched(Watch(treasury, None)))
+        watch = Watch(treasury, None)
+
+        def watching() -> None:
+            watch.tick()
+
+        await stack.enter_async_context(repeated(watching, TICK_S))
         await stack.enter_async_context(running(executor))
         yield executor
-
-
-@contextlib.asynccontextmanager
-async def _watched(watch: Watch) -> AsyncIterator[None]:
-    """Presume the holds whose time is over while the block runs."""
-
-    async def watching() -> None:
-        while True:
-            await asyncio.to_thread(watch.tick)
-            await asyncio.sleep(TICK_S)
-
-    task = asyncio.create_task(watching())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 class InThread:
