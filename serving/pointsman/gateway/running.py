@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pointsman.beside import repeated
 from pointsman.errors import LedgerUnavailable
-from pointsman.gateway.executor import Executor
 from pointsman.gateway.parts import Parts
+
+if TYPE_CHECKING:
+    from pointsman.gateway.executor import Executor
 
 REFRESH_S: Final = 0.5
 """Half of what the treasury takes as fresh, so that no request waits for a reading."""
@@ -19,7 +21,7 @@ _LOG: Final = logging.getLogger("pointsman.gateway")
 
 
 @contextlib.asynccontextmanager
-async def running(executor: Executor) -> AsyncIterator[None]:
+async def running(executor: "Executor") -> AsyncIterator[None]:
     """Keep a gateway going while the block runs; afterwards wait for streams and bills, and close the connections."""
     await executor.parts.upstreams.open()
     try:
