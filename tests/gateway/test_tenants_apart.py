@@ -14,6 +14,7 @@ SECRET = "a secret for the keys of tests, long enough"
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 KEPT = ("model", "complexity", "confidence", "cost-usd", "saved-usd", "cache", "strategy")
 UNSTEADY = {"id", "created", "latency_ms", "overhead_ms", "at", "window_end", "age_s", "decision_id", "hold_id"}
+UNSTEADY |= {"overhead-ms", "since", "until", "uptime_s", "key"}
 
 
 def words(text, **more):

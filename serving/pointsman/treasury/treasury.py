@@ -68,16 +68,22 @@ class Treasury:
         self.rules = rules or Rules()
         self.clock = clock
         self.tenant = tenant
+        self.is_guest = False
         self.pacers = Pacers()
         self.standing = Standing(ledger, self.rules, tenant)
         self._hold_for = hold_for
         self._ids = ids
 
     def of(self, tenant: str) -> "Treasury":
-        """Return the treasury of another tenant on the same ledger, under the same rules."""
-        return Treasury(
+        """Return the treasury of another tenant on the same ledger, under the same rules.
+
+        That tenant is a guest: what everyone spends together binds it too, and isn't shown to it.
+        """
+        other = Treasury(
             self.ledger, self.rules, clock=self.clock, tenant=tenant, hold_for=self._hold_for, ids=self._ids
         )
+        other.is_guest = True
+        return other
 
     def snapshot(self) -> Snapshot:
         """Return limits and usage as they stand, at most a second old.
