@@ -28,6 +28,7 @@ _EXACT: Final[Mapping[tuple[str, str], AccessRole]] = {
     ("POST", "/outcomes"): "member",
     ("POST", "/chat/completions"): "member",
     ("POST", "/messages"): "member",
+    ("POST", "/messages/count_tokens"): "member",
     ("POST", "/execute"): "member",
     ("POST", "/execute/batch"): "member",
     ("POST", "/evaluate"): "member",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -11,7 +11,6 @@ from pointsman.chat import Chat, Reply
 from pointsman.errors import InvalidInput, PointsmanError
 from pointsman.gateway.asked import Asked, Wishes
 from pointsman.gateway.course import Course
-from pointsman.gateway.executor import Executor
 from pointsman.gateway.planning import planned
 from pointsman.money import usd
 from pointsman.outcomes import Outcome
@@ -20,6 +19,9 @@ from pointsman.types import Constraints
 from pointsman.verification import GENERAL_RUBRIC, Method, Rubric, Verdict, rubric_prompt
 from pointsman.verification import evaluate as judged
 from pointsman.verification.council import MAX_JUDGES
+
+if TYPE_CHECKING:
+    from pointsman.gateway.executor import Executor
 
 _NO_TAGS: Final[Mapping[str, str]] = {}
 
@@ -62,7 +64,7 @@ class Evaluated(msgspec.Struct, frozen=True):
     is_stored: bool
 
 
-async def evaluate(executor: Executor, evaluation: Evaluation, who: Principal = ANONYMOUS) -> Evaluated:
+async def evaluate(executor: "Executor", evaluation: Evaluation, who: Principal = ANONYMOUS) -> Evaluated:
     """Ask judges to score a text by a rubric, all at once, and store the score where a decision is named.
 
     Raises:
@@ -102,19 +104,19 @@ def _asked(chat: Chat, evaluation: Evaluation, who: Principal, exclude: Sequence
     return Asked(chat, len(msgspec.json.encode(chat.body)), who, wishes, "evaluate")
 
 
-async def _author(executor: Executor, decision_id: str, who: Principal) -> str:
+async def _author(executor: "Executor", decision_id: str, who: Principal) -> str:
     """Return the model that a decision chose, once it is sure that an outcome can be stored for it."""
     hold = await asyncio.to_thread(executor.parts.tenants.treasury_of(who.tenant).hold_of, decision_id)
     refuse_voided(hold)
     return hold.model
 
 
-async def _store(executor: Executor, decision_id: str, verdict: Verdict, who: Principal) -> None:
+async def _store(executor: "Executor", decision_id: str, verdict: Verdict, who: Principal) -> None:
     outcome = Outcome(decision_id, quality=verdict.score, judge=verdict.judge)
     await asyncio.to_thread(executor.parts.tenants.of(who.tenant).settle, outcome)
 
 
-def _judges(executor: Executor, evaluation: Evaluation, who: Principal, author: str | None) -> tuple[str, ...]:
+def _judges(executor: "Executor", evaluation: Evaluation, who: Principal, author: str | None) -> tuple[str, ...]:
     """Return the judges that are named, or those that the router would choose first for judging."""
     fleet, wanted = executor.parts.fleet, evaluation.judges
     if not isinstance(wanted, int):
@@ -128,7 +130,7 @@ def _judges(executor: Executor, evaluation: Evaluation, who: Principal, author: 
         raise _too_few(wanted, ())
     prompt = rubric_prompt("auto", evaluation.text, evaluation.rubric, evaluation.question)
     plan = planned(_asked(prompt, evaluation, who, sorted(exclude)), executor.parts)
-    decision = executor.parts.tenants.router.paid_by(None).route(plan.task)
+    decision = executor.parts.tenants.unpaid.route(plan.task)
     able = (decision.model, *decision.fallbacks)
     if len(able) < wanted:
         raise _too_few(wanted, able)

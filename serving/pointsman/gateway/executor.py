@@ -1,6 +1,7 @@
 """Runs chats: decides, holds, calls, falls back, settles. Whole answers; `streaming` has those sent piece by piece."""
 
-from collections.abc import Awaitable
+import os
+from collections.abc import Awaitable, Mapping, Sequence
 
 import msgspec
 
@@ -10,15 +11,18 @@ from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.cascading import Cascading
 from pointsman.gateway.course import Course
+from pointsman.gateway.evaluating import Evaluated, Evaluation, evaluate
 from pointsman.gateway.health import is_callers_fault
 from pointsman.gateway.keeping import found, keep
 from pointsman.gateway.later import Later
+from pointsman.gateway.loading import Loading
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan, planned
 from pointsman.gateway.rollout import rolled_out
+from pointsman.gateway.tasks import Executed, Result, Work, execute, execute_many, work_of
 from pointsman.gateway.till import Till
 from pointsman.gateway.waiting import Waiting
-from pointsman.types import Decision
+from pointsman.types import Decision, Task
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -36,6 +40,44 @@ class Executor:
         self.parts = parts
         self.later = Later()
         self.waiting = Waiting(self)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str] = "pointsman.yaml", environ: Mapping[str, str] = os.environ) -> Loading:
+        """Return the gateway of a configuration, to be opened by `async with`, or by `with ....in_thread()`.
+
+        Raises:
+            InvalidConfig: the file or the environment can't be used; the message has every mistake.
+        """
+        return Loading.of(path, environ)
+
+    async def execute(
+        self, task: Work | Task | str, *, task_type: str | None = None, budget_usd: float | None = None
+    ) -> Executed:
+        """Route a task, run it, and return its answer.
+
+        `task_type` and `budget_usd` are for a plain text; a `Task` or `Work` says so itself, and much more.
+
+        Raises:
+            PointsmanError: as `answer`.
+        """
+        work = Work(Task(task, task_type, budget_usd)) if isinstance(task, str) else work_of(task)
+        return await execute(self, work)
+
+    async def execute_many(self, tasks: Sequence[Work | Task | str], *, can_wait: bool = False) -> list[Result]:
+        """Run many tasks, as many at once as `batching` says; each gets its answer, or its error, in its place.
+
+        `can_wait` says so of all: they are decided together, and cost the batch price of providers that offer one.
+        """
+        works = [work_of(task, can_wait=can_wait) for task in tasks]
+        return await execute_many(self, works, concurrency=self.parts.batching.concurrency)
+
+    async def evaluate(self, text: Evaluation | str, *, judges: tuple[str, ...] | int = 1) -> Evaluated:
+        """Have a text judged by models, or by so many that the router chooses; an `Evaluation` says that itself.
+
+        Raises:
+            PointsmanError: as `gateway.evaluating.evaluate`.
+        """
+        return await evaluate(self, Evaluation(text, judges=judges) if isinstance(text, str) else text)
 
     async def answer(self, asked: Asked) -> Answered:
         """Return an answer: one that was given before, the chosen model's, or that of the first fallback to give one.

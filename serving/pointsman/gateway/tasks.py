@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,9 +12,11 @@ from pointsman.chat import read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway.asked import Asked, Wishes
 from pointsman.gateway.course import Course
-from pointsman.gateway.executor import Executor
 from pointsman.money import usd
 from pointsman.types import Decision, Task
+
+if TYPE_CHECKING:
+    from pointsman.gateway.executor import Executor
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -52,7 +55,13 @@ class Executed(msgspec.Struct, frozen=True):
 Result = Executed | PointsmanError
 
 
-async def execute(executor: Executor, work: Work, who: Principal = ANONYMOUS) -> Executed:
+def work_of(task: Work | Task | str, *, can_wait: bool = False) -> Work:
+    """Return a task, or its text, as work; what can wait may, whichever of the two says so."""
+    work = task if isinstance(task, Work) else Work(Task(task) if isinstance(task, str) else task)
+    return msgspec.structs.replace(work, can_wait=True) if can_wait else work
+
+
+async def execute(executor: "Executor", work: Work, who: Principal = ANONYMOUS) -> Executed:
     """Route a task, run it, and return its answer.
 
     Raises:
@@ -63,7 +72,7 @@ async def execute(executor: Executor, work: Work, who: Principal = ANONYMOUS) ->
 
 
 async def execute_many(
-    executor: Executor, works: Sequence[Work], who: Principal = ANONYMOUS, *, concurrency: int = 8
+    executor: "Executor", works: Sequence[Work], who: Principal = ANONYMOUS, *, concurrency: int = 8
 ) -> list[Result]:
     """Run many tasks; each gets its answer, or the error that kept it from one, in its place.
 

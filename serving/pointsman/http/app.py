@@ -78,7 +78,7 @@ def create_app(
     apis = [
         decisions_api(tenants, metrics),
         predictions_api(tenants),
-        models_api(tenants),
+        models_api(tenants, is_gateway=executor is not None),
         health_api(tenants, metrics),
     ]
     if router.treasury is not None:
@@ -95,10 +95,11 @@ def create_app(
         apis.append(cache_api(answers, lambda: datetime.now(UTC)))
     if executor is not None:
         from pointsman.http.chats import Chats
+        from pointsman.http.counting import counting_api
         from pointsman.http.evaluations import evaluations_api
         from pointsman.http.executions import executions_api
 
-        apis += [executions_api(executor, metrics), evaluations_api(executor)]
+        apis += [executions_api(executor, metrics), evaluations_api(executor), counting_api(metrics)]
         if reloading is not None:
             from pointsman.http.configuring import configuring_api
 

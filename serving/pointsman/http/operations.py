@@ -33,6 +33,9 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
     },
     "WorkBatch": {"two tasks": {"tasks": [{"description": "Say hello in French"}, {"description": "Prove the lemma"}]}},
+    "CountRequest": {
+        "a question": {"model": "auto", "messages": [{"role": "user", "content": "What is the capital of Peru?"}]}
+    },
     "EvaluationRequest": {
         "one judge": {"text": "Paris is the capital of France.", "question": "What is the capital of France?"},
         "a council": {

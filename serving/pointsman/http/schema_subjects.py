@@ -87,9 +87,10 @@ def _cache(schemas: dict[str, Schema]) -> None:
 def _gateway_structs() -> tuple[type, ...]:
     from pointsman.gateway.evaluating import Evaluated
     from pointsman.gateway.tasks import Executed
+    from pointsman.http.counting import TokenCount
     from pointsman.verification import Rubric
 
-    return (Executed, Evaluated, Rubric)
+    return (Executed, Evaluated, Rubric, TokenCount)
 
 
 def _gateway(schemas: dict[str, Schema]) -> None:
@@ -99,6 +100,8 @@ def _gateway(schemas: dict[str, Schema]) -> None:
     schemas["Work"] = {**task, "properties": {**task["properties"], **run}, "description": "A task to run."}
     schemas["WorkBatch"] = tasks_request("Work", can_wait={"type": "boolean"})
     schemas["EvaluationRequest"] = _evaluation()
+    messages = {"type": "array", "minItems": 1, "items": {"type": "object"}}
+    schemas["CountRequest"] = {"type": "object", "properties": {"messages": messages}, "required": ["messages"]}
     results = {"anyOf": [{"$ref": PREFIX + "Executed"}, {"$ref": PREFIX + "ErrorReply"}]}
     schemas["ExecutedBatch"] = {
         "type": "object",
