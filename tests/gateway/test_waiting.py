@@ -15,6 +15,7 @@ from pointsman.chat import read_chat
 from pointsman.errors import BudgetExceeded, Overloaded, UpstreamError
 from pointsman.gateway import Executor
 from pointsman.gateway.asked import Asked, Wishes
+from pointsman.gateway.later import Later
 from pointsman.gateway.opening import opened_parts, opened_router, opened_treasury
 from pointsman.gateway.running import running
 from pointsman.tenants import Tenants
@@ -250,6 +251,34 @@ def test_what_a_budget_has_no_room_for_is_refused_and_the_rest_is_run(tmp_path, 
         refused, run = answered(executor, asked("Say hello", tags={"user": "ann"}), asked("Say hello"))
         assert (type(refused), texts([run])) == (BudgetExceeded, ["You said: Say hello"])
         assert used(executor) == (provider.settled().billed_nanousd, 0)
+
+
+def test_of_one_window_every_tenant_pays_for_its_own(tmp_path, provider):
+    from pointsman.budget import GLOBAL
+
+    with opened(tmp_path, provider) as executor:
+        ours, theirs = answered(executor, asked("Say hello", model="gpt-4o"), asked("Say a lot", tenant="acme"))
+        ledger = executor.parts.router.treasury.ledger
+        posted = [ledger.usage(GLOBAL, "total", tenant=tenant).posted.nanousd for tenant in ("default", "acme")]
+        assert posted == [ours.course.cost_nanousd, theirs.course.cost_nanousd]
+        assert sum(posted) == provider.settled().billed_nanousd
+
+
+def test_draining_waits_for_the_work_that_work_begins():
+    done = []
+
+    async def work(rounds):
+        await asyncio.sleep(0)
+        done.append(rounds)
+        if rounds:
+            later.do(work(rounds - 1))
+
+    async def run():
+        later.do(work(3))
+        return await later.drain(10.0)
+
+    later = Later()
+    assert (asyncio.run(run()), done) == (0, [3, 2, 1, 0])
 
 
 def test_what_waits_at_the_end_is_run(tmp_path, provider):
