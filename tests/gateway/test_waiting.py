@@ -254,14 +254,15 @@ def test_what_a_budget_has_no_room_for_is_refused_and_the_rest_is_run(tmp_path, 
 
 
 def test_of_one_window_every_tenant_pays_for_its_own(tmp_path, provider):
-    from pointsman.budget import GLOBAL
-
     with opened(tmp_path, provider) as executor:
-        ours, theirs = answered(executor, asked("Say hello", model="gpt-4o"), asked("Say a lot", tenant="acme"))
-        ledger = executor.parts.router.treasury.ledger
-        posted = [ledger.usage(GLOBAL, "total", tenant=tenant).posted.nanousd for tenant in ("default", "acme")]
-        assert posted == [ours.course.cost_nanousd, theirs.course.cost_nanousd]
-        assert sum(posted) == provider.settled().billed_nanousd
+        results = answered(executor, asked("Say hello", model="gpt-4o"), asked("Say a lot", tenant="acme"))
+        ledger, courses = executor.parts.router.treasury.ledger, [one.course for one in results]
+        holds = [
+            ledger.hold(course.attempts[0].hold_id, tenant=tenant)
+            for course, tenant in zip(courses, ("default", "acme"), strict=True)
+        ]
+        assert [hold.bill.nanousd for hold in holds] == [course.cost_nanousd for course in courses]
+        assert used(executor) == (provider.settled().billed_nanousd, 0)
 
 
 def test_draining_waits_for_the_work_that_work_begins():
