@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import platform
+import secrets
 import socket
 import statistics
 import subprocess
@@ -169,16 +170,18 @@ def gateway(folder: Path, upstream: Server, profile: str) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def litellm(folder: Path, upstream: Server) -> Iterator[Server]:
-    """Run LiteLLM's proxy, one worker, on the same upstream; it passes one model through."""
+    """Run LiteLLM's proxy, one worker, on the same upstream: it checks a key and passes one model through."""
     config = folder / "litellm.yaml"
     parameters = {"model": f"openai/{CHEAP}", "api_base": f"http://127.0.0.1:{upstream.port}/v1", "api_key": "sk-test"}
-    config.write_text(json.dumps({"model_list": [{"model_name": CHEAP, "litellm_params": parameters}]}))
+    key = f"sk-{secrets.token_hex(32)}"
+    settings = {"general_settings": {"master_key": key}, "litellm_settings": {"telemetry": False}}
+    config.write_text(json.dumps({"model_list": [{"model_name": CHEAP, "litellm_params": parameters}], **settings}))
     port = free_port()
     words = [str(LITELLM), "--config", str(config), "--port", str(port), "--host", "127.0.0.1", "--num_workers", "1"]
     local = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else it first asks the network for its prices
     ready = f"http://127.0.0.1:{port}/health/liveliness"
     with running(words, folder / "litellm.log", ready, local) as (pid, ready_s, cpu_s):
-        yield Server("LiteLLM's proxy", port, "sk-none", CHEAP, pid, None, ready_s, cpu_s)
+        yield Server("LiteLLM's proxy", port, key, CHEAP, pid, None, ready_s, cpu_s)
 
 
 @contextlib.contextmanager

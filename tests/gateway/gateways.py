@@ -116,8 +116,9 @@ class Gateway:
 
 @contextlib.contextmanager
 def running_gateway(folder: Path, provider_url: str, **sections: Any) -> Any:
-    """Run a gateway on a SQLite file of the folder while the block runs."""
-    data = document(provider_url, f"sqlite:///{folder}/pointsman.db", **sections)
+    """Run a gateway while the block runs, on a SQLite file of the folder unless a database_url is given."""
+    database_url = sections.pop("database_url", f"sqlite:///{folder}/pointsman.db")
+    data = document(provider_url, database_url, **sections)
     configuration = configured(folder, data)
     with Gateway(configuration, Source(folder / "pointsman.yaml", {})) as gateway:
         yield gateway

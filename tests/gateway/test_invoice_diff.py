@@ -5,11 +5,14 @@ import contextlib
 import httpx
 import msgspec
 import pytest
+from clusters import Missing, new_cluster
 from gateways import document, running_gateway
 from invoices import FAILURES, FAST, PATHS, PATIENCE_S, QUICK, Failure, Path, Till, check
 from provider import Provider
 from provider_acts import Act
 from provider_bill import TARIFFS
+
+from pointsman.store import upgrade
 
 WORDS = (
     3 * "Fix the login bug that comes up when a session ends while the form is open, and say in which file and why. "
@@ -28,6 +31,8 @@ SECTIONS = {
     "abort": {"streams": {"on_disconnect": "abort"}},
     "trim": {"trimming": {"max_input_tokens": 150}},
     "dead": {},
+    "postgresql": {},
+    "cascade on postgresql": {"cascade": {"enabled": True, "judge": "claude-haiku", "samples": 2}},
 }
 
 
@@ -44,7 +49,16 @@ def client():
 
 
 @pytest.fixture(scope="module")
-def gateways(provider, tmp_path_factory):
+def cluster():
+    try:
+        with new_cluster() as made:
+            yield made
+    except Missing as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def gateways(request, provider, tmp_path_factory):
     """Return the gateway of a name; each is started when it is first asked for."""
     with contextlib.ExitStack() as stack:
         started = {}
@@ -58,6 +72,10 @@ def gateways(provider, tmp_path_factory):
                 sections["providers"] = {
                     kind: {"base_url": url, "api_key": "sk-test", **FAST} for kind, url in urls.items()
                 }
+                if name.endswith("postgresql"):
+                    sections["database_url"] = request.getfixturevalue("cluster").database()
+                    sections["keys"] = {"secret": 32 * "s"}
+                    upgrade(sections["database_url"])
                 models = document(provider.url, "")["models"]
                 sections["models"] = models | {kind: {"provider": "openai", "price": PRICES[kind]} for kind in PRICES}
                 started[name] = stack.enter_context(running_gateway(folder, provider.url, **sections))
@@ -88,3 +106,11 @@ def test_a_model_whose_provider_states_a_higher_cost_is_billed_at_that(gateways,
     (answer,) = PATHS["chat"].ask(till, WORDS)
     assert answer.headers["x-pointsman-cost-usd"] == "0.0004"
     assert till.settled().posted == 400_000
+
+
+@pytest.mark.parametrize("path", ["chat", "stream", "cascade", "execute many"])
+@pytest.mark.parametrize("failure", ["none", "503", "reset after it was read", "truncated JSON", "usage missing"])
+def test_the_same_holds_on_postgresql(gateways, provider, client, path, failure):
+    case = PATHS[path]
+    name = "cascade on postgresql" if case.gateway == "cascade" else "postgresql"
+    check(Till(gateways(name), provider, client), case, FAILURES[failure], f"{WORDS}{path}, {failure}.")

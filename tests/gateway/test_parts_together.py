@@ -127,6 +127,7 @@ def test_answers_are_limited_by_type_and_asked_to_be_short_where_that_is_set(pro
         sent = provider.calls[-1].body
         assert 77 in (sent.get("max_tokens"), sent.get("max_completion_tokens"))
         assert "Answer with the summary alone." in json.dumps(sent)
+        assert logged(gateway)[-1].instruction == "concise-1"
 
 
 @pytest.fixture

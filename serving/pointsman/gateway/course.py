@@ -10,6 +10,7 @@ from pointsman.chat import Reply
 from pointsman.conversation.affinity import cached_prefix
 from pointsman.events import Attempt, CacheUse, Event
 from pointsman.gateway.asked import Asked
+from pointsman.gateway.fitting import Limits
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan
 from pointsman.money import NANO
@@ -46,6 +47,7 @@ class Course:
     baseline: str | None = None
     baseline_nanousd: int | None = None
     words: dict[str, str] = field(default_factory=dict)
+    limits: Limits | None = None
     text: str | None = None
     error: str | None = None
     status: int = 200
@@ -71,6 +73,7 @@ class Course:
         """Note what is routed and sent."""
         self.tokens_saved += plan.tokens_saved
         self.words.update(plan.words)
+        self.limits = plan.limits
         if self.parts.privacy.text != "none":
             self.text = plan.task.description
 
@@ -155,6 +158,8 @@ class Course:
             overhead_ms=self.overhead_ms(now),
             status=self.status,
             error=self.error,
+            instruction=None if self.limits is None else self.limits.version,
+            conversation=None if self.limits is None else self.limits.conversation,
             text=self.text,
         )
         return event if self.decision is None else msgspec.structs.replace(event, **_decided(self.decision))

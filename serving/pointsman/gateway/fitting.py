@@ -1,12 +1,12 @@
 """How much of a chat is sent, and how much may come back: what plan, settings and the models' windows allow."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from pointsman.budget.exposure import TOKENS_PER_MESSAGE
 from pointsman.chat import Chat, input_bound, input_estimate
 from pointsman.conversation import conversation_key
-from pointsman.conversation.concise import instruction
+from pointsman.conversation.concise import VERSION, instruction
 from pointsman.conversation.output import output_limit
 from pointsman.conversation.trimming import Trim, trimmed
 from pointsman.gateway.asked import Asked
@@ -60,15 +60,31 @@ def _bound(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass")) + TOKENS_PER_MESSAGE
 
 
-def answer_limits(asked: Asked, parts: Parts, task: Task) -> tuple[int | None, str | None]:
-    """Return the most tokens an answer may have, and the instruction that shortens it; None where there is none."""
+class Limits(NamedTuple):
+    """What an answer is limited to.
+
+    `tokens` is None where nothing limits it. `instruction` shortens it, and `version` names the text in the log, "none"
+    for a request that it is compared with; `conversation` is what it was assigned by.
+    """
+
+    tokens: int | None
+    instruction: str | None = None
+    version: str | None = None
+    conversation: str | None = None
+
+
+def answer_limits(asked: Asked, parts: Parts, task: Task) -> Limits:
+    """Return what the answer is limited to by caller, task type and predicted length."""
     settings, asked_tokens = parts.output, asked.chat.max_output_tokens
     if not (settings.predicted or settings.max_tokens_by_type or settings.concise):
-        return asked_tokens, None
+        return Limits(asked_tokens)
     kind, predicted = _foreseen(parts, task)
-    unit = conversation_key(asked.who.tenant, asked.chat, asked.wishes.conversation)
     limit = output_limit(settings, kind, asked=asked_tokens, predicted_tokens=predicted)
-    return limit, instruction(kind, settings, unit)
+    if not settings.concise:
+        return Limits(limit)
+    unit = conversation_key(asked.who.tenant, asked.chat, asked.wishes.conversation)
+    words = instruction(kind, settings, unit)
+    return Limits(limit, words, VERSION if words else "none", unit)
 
 
 def _foreseen(parts: Parts, task: Task) -> tuple[str, float]:

@@ -68,12 +68,16 @@ class ForecastLine(msgspec.Struct, frozen=True):
 def budgets(treasury: Treasury) -> list[BudgetLine]:
     """Return every limit that there is: of each payer that is named, has a limit of its own, or has spent.
 
+    A guest isn't shown the limits of everyone, which tell what other tenants spend.
+
     Raises:
         LedgerUnavailable: it can't be read.
     """
     now, snapshot = treasury.clock(), treasury.snapshot()
     usages = treasury.ledger.usages(now, tenant=treasury.tenant)
     limits = _all_limits(treasury, snapshot, {usage.scope for usage in usages}, now)
+    if treasury.is_guest:
+        limits = [limit for limit in limits if limit.scope != GLOBAL]
     return _lines(treasury, limits, usages, now)
 
 

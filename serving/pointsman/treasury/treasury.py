@@ -68,14 +68,20 @@ class Treasury:
         self.rules = rules or Rules()
         self.clock = clock
         self.tenant = tenant
+        self.is_guest = False
         self.pacers = Pacers()
         self.standing = Standing(ledger, self.rules, tenant)
         self._hold_for = hold_for
         self._ids = ids
 
     def of(self, tenant: str) -> "Treasury":
-        """Return the treasury of another tenant on the same ledger, under the same rules."""
-        return self._like(self.rules, tenant)
+        """Return the treasury of another tenant on the same ledger, under the same rules.
+
+        That tenant is a guest: what everyone spends together binds it too, and isn't shown to it.
+        """
+        other = self._like(self.rules, tenant)
+        other.is_guest = True
+        return other
 
     def under(self, rules: Rules) -> "Treasury":
         """Return the treasury under other rules; what it has learned of the traffic stays."""
