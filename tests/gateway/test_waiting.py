@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -262,6 +263,48 @@ def test_of_one_window_every_tenant_pays_for_its_own(tmp_path, provider):
             for course, tenant in zip(courses, ("default", "acme"), strict=True)
         ]
         assert [hold.bill.nanousd for hold in holds] == [course.cost_nanousd for course in courses]
+        assert used(executor) == (provider.settled().billed_nanousd, 0)
+
+
+def test_a_tenant_with_many_keeps_no_other_waiting_for_all_of_them(tmp_path, provider):
+    with opened(tmp_path, provider, batching={"concurrency": 1}) as executor:
+        answered(executor, *(asked(f"Ours {n}", tenant="ours") for n in range(6)), asked("Theirs", tenant="theirs"))
+        said = [call.body["messages"][0]["content"] for call in provider.settled().calls]
+        assert said.index("Theirs") < 4
+
+
+def test_what_hasnt_begun_when_the_time_is_over_is_refused_and_costs_nothing(tmp_path, provider):
+    provider.rule(Act(at="answer", then="wait"))
+    with opened(tmp_path, provider, batching={"concurrency": 1, "window_ms": 0}) as executor:
+
+        async def run():
+            async with running(executor):
+                waiting = [asyncio.create_task(executor.answer(asked(f"Say {number}"))) for number in range(6)]
+                await asyncio.to_thread(provider.wait_for_calls, 1)
+                await executor.waiting.close(0.0)
+                provider.release()
+                return await asyncio.gather(*waiting, return_exceptions=True)
+
+        first, *others = asyncio.run(run())
+        assert texts([first]) == ["You said: Say 0"]
+        assert [type(one) for one in others] == [Overloaded] * 5
+        assert used(executor) == (provider.settled().billed_nanousd, 0)
+
+
+def test_what_was_decided_under_another_configuration_is_decided_again(tmp_path, provider):
+    provider.script(Act(at="answer", then="wait"))
+    with opened(tmp_path, provider, batching={"concurrency": 1, "window_ms": 0}) as executor:
+
+        async def run():
+            async with running(executor):
+                waiting = [asyncio.create_task(executor.answer(asked(f"Say {number}"))) for number in range(3)]
+                await asyncio.to_thread(provider.wait_for_calls, 1)
+                executor.parts = fresh = dataclasses.replace(executor.parts)
+                provider.release()
+                results = await asyncio.gather(*waiting)
+                return [one.course.parts is fresh for one in results], texts(results)
+
+        assert asyncio.run(run()) == ([False, True, True], [f"You said: Say {number}" for number in range(3)])
         assert used(executor) == (provider.settled().billed_nanousd, 0)
 
 
