@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import dataclasses
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from gateways import Gateway, configured, document
 from provider import Provider
@@ -352,6 +354,47 @@ def test_whoever_leaves_before_its_turn_pays_nothing(tmp_path, provider):
 
         assert asyncio.run(run()) == 0
         assert (provider.settled().calls, used(executor)) == ([], (0, 0))
+
+
+def test_whoever_leaves_once_it_has_begun_pays_what_it_cost_and_the_log_says_so(tmp_path, provider):
+    provider.rule(Act(at="answer", then="wait"))
+    with opened(tmp_path, provider, batching={"window_ms": 0}) as executor:
+
+        async def run():
+            async with running(executor):
+                waiting = asyncio.create_task(executor.answer(asked("Say hello")))
+                await asyncio.to_thread(provider.wait_for_calls, 1)
+                waiting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await waiting
+                provider.release()
+
+        asyncio.run(run())
+        executor.parts.log.flush()
+        (event,) = [line.event for line in executor.parts.log.events()]
+        billed = provider.settled().billed_nanousd
+        assert (used(executor), event.cost_nanousd, event.status) == ((billed, 0), billed, 200)
+
+
+def test_over_http_whoever_hangs_up_before_its_turn_pays_nothing(tmp_path, provider):
+    with Gateway(settings(tmp_path, provider, batching={"window_ms": 60_000})) as gateway:
+        url, batch = f"{gateway.url}/v1", {"x-pointsman-priority": "batch"}
+        requests = [
+            ("/chat/completions", {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}, batch),
+            ("/execute", {"description": "Hi", "can_wait": True}, {}),
+            ("/execute/batch", {"tasks": [{"description": "Hi"}, {"description": "Ho"}], "can_wait": True}, {}),
+        ]
+        for path, body, headers in requests:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(url + path, json=body, headers=headers, timeout=httpx.Timeout(20, read=0.2))
+        deadline = time.monotonic() + 20
+        while gateway.executor.waiting.count and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert gateway.executor.waiting.count == 0
+        assert (provider.settled().calls, gateway.posted_nanousd, gateway.held_nanousd) == ([], 0, 0)
+        gateway.executor.parts.log.flush()
+        logged = [line.event for line in gateway.executor.parts.log.events()]
+        assert [(one.error, one.status, one.cost_nanousd) for one in logged] == [("cancelled", 499, 0)] * 4
 
 
 def test_over_http_what_can_wait_keeps_no_place_from_what_cant(tmp_path, provider):

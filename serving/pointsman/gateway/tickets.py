@@ -10,11 +10,12 @@ from pointsman.gateway.course import Course
 class Ticket:
     """One request that waits `since` a second of the monotonic clock; `answer` is what it gets."""
 
-    __slots__ = ("answer", "course", "since")
+    __slots__ = ("answer", "course", "has_begun", "since")
 
     def __init__(self, course: Course, since: float) -> None:
         self.course = course
         self.since = since
+        self.has_begun = False
         self.answer: asyncio.Future[Tried] = asyncio.get_running_loop().create_future()
 
     @property

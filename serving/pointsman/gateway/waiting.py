@@ -6,8 +6,8 @@ than run soon, since a decision holds money.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pointsman.errors import LedgerUnavailable, Overloaded, PointsmanError
 from pointsman.gateway.attempting import Attempting, Tried
@@ -20,6 +20,7 @@ from pointsman.types import Decision, Task
 if TYPE_CHECKING:
     from pointsman.gateway.executor import Executor
 
+T = TypeVar("T")
 ROUNDS: Final = 4
 """How many times `concurrency` are decided in one pass: a hold waits for three calls before its own at most."""
 
@@ -58,6 +59,25 @@ class Waiting:
         finally:
             self.count, self._bytes = self.count - 1, self._bytes - size
 
+    async def attended(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what comes of a request; where its caller leaves, it never begins, or ends without its caller."""
+
+        async def outcome() -> T | PointsmanError:
+            try:
+                return await work
+            except PointsmanError as error:
+                return error
+
+        task = self._executor.later.do(outcome())
+        try:
+            found: T | PointsmanError = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if isinstance(found, PointsmanError):
+            raise found
+        return found
+
     async def close(self, timeout_s: float) -> None:
         """Begin what waits without gathering more; what hasn't begun after so many seconds is refused."""
         self._closing.set()
@@ -82,6 +102,11 @@ class Waiting:
         self._tickets.add(ticket)
         self._start()
         try:
+            return await asyncio.shield(ticket.answer)
+        except asyncio.CancelledError:
+            if not ticket.has_begun:
+                ticket.answer.cancel()
+                raise
             return await ticket.answer
         finally:
             if key is not None and self._answers.get(key) is ticket.answer:
@@ -138,7 +163,7 @@ class Waiting:
             if ticket.answer.done():
                 attempting.till.close()
                 return
-            course.waited_s = course.parts.clock() - ticket.since
+            course.waited_s, ticket.has_begun = course.parts.clock() - ticket.since, True
             tried = await self._executor.carried_out(course, attempting)
             if not ticket.answer.done():
                 ticket.answer.set_result(tried)

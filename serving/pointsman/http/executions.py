@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pointsman.access import RateLimiter
 from pointsman.fleet_table import CHARACTERS_PER_TOKEN
 from pointsman.gateway import Executor
+from pointsman.gateway.executor import CALLER_LEFT
 from pointsman.gateway.tasks import Executed, Result, Work, execute_many, run
 from pointsman.http.bodies import decode, json_response, read_body, task_list
 from pointsman.http.chats import headers_of
@@ -18,7 +19,7 @@ from pointsman.http.metering import metered
 from pointsman.http.metrics import Metrics
 from pointsman.http.operations import operation
 from pointsman.http.principals import principal_of
-from pointsman.http.queueing import step_aside
+from pointsman.http.queueing import step_aside, unless_gone
 from pointsman.task_json import LIST, NAME, NUMBER, TEXT, Kind, read_object, refuse_equal_ids, task_from_dict
 from pointsman.types import Decision
 
@@ -51,8 +52,11 @@ def executions_api(executor: Executor, metrics: Metrics, limiter: RateLimiter) -
         if work.can_wait:
             step_aside(request.scope["state"])
         with metered(request, limiter, _expected([work])) as spent:
-            executed, facts = await run(executor, work, principal_of(request), spent)
-        return json_response(msgspec.json.encode(_json(executed)), 200, headers_of(facts))
+            running = run(executor, work, principal_of(request), spent)
+            ran = await (unless_gone(request.receive, running) if work.can_wait else running)
+        if ran is None:
+            return Response(status_code=CALLER_LEFT)
+        return json_response(msgspec.json.encode(_json(ran[0])), 200, headers_of(ran[1]))
 
     @api.post("/v1/execute/batch", openapi_extra=operation("ExecutedBatch", body="WorkBatch", refusals=refusals))
     async def run_tasks(request: Request) -> Response:
@@ -66,12 +70,15 @@ def executions_api(executor: Executor, metrics: Metrics, limiter: RateLimiter) -
         refuse_equal_ids(work.task.id for work in works)
         if fields.get("can_wait"):
             works = [msgspec.structs.replace(work, can_wait=True) for work in works]
-        if all(work.can_wait for work in works):
+        if can_wait := all(work.can_wait for work in works):
             step_aside(request.scope["state"])
         concurrency = executor.parts.batching.concurrency
         who = principal_of(request)
         with metered(request, limiter, _expected(works)) as spent:
-            results = await execute_many(executor, works, who, concurrency=concurrency, spent=spent)
+            running = execute_many(executor, works, who, concurrency=concurrency, spent=spent)
+            results = await (unless_gone(request.receive, running) if can_wait else running)
+        if results is None:
+            return Response(status_code=CALLER_LEFT)
         for result in results:
             if not isinstance(result, Executed):
                 metrics.refused(result.code)
