@@ -13,7 +13,7 @@ from pathlib import Path
 PATIENCE_S = 30.0
 _LEVELS = {name: 10 for name in ("aiohttp", "asyncio", "alembic", "pointsman", "uvicorn")} | {"sqlalchemy.engine": 20}
 _ALL_AT_DEBUG = f"[logging.getLogger(name).setLevel(level) for name, level in {_LEVELS!r}.items()]"
-"""SQLAlchemy's own DEBUG prints the rows that are read, whatever is in them: nothing but INFO, its statements, is asked."""
+"""SQLAlchemy's own DEBUG prints the rows that are read, whatever is in them: INFO, its statements, is asked for."""
 
 
 class Served:

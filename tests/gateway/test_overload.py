@@ -47,12 +47,12 @@ def test_so_many_run_so_many_wait_and_all_others_are_refused_at_once(gateway, pr
         asking = [pool.submit(ask, number) for number in range(CALLERS)]
         assert is_full.wait(PATIENCE_S)
         assert (answered, len(provider.calls)) == ([], RUNNING)
-        with pytest.raises(openai.InternalServerError) as as_openai:
-            with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", max_retries=0) as gpt:
-                gpt.chat.completions.create(**ASK)
-        with pytest.raises(anthropic.InternalServerError) as as_anthropic:
-            with anthropic.Anthropic(base_url=gateway.url, api_key="x", max_retries=0) as claude:
-                claude.messages.create(**ASK)
+        gpt = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="x", max_retries=0)
+        with gpt, pytest.raises(openai.InternalServerError) as as_openai:
+            gpt.chat.completions.create(**ASK)
+        claude = anthropic.Anthropic(base_url=gateway.url, api_key="x", max_retries=0)
+        with claude, pytest.raises(anthropic.InternalServerError) as as_anthropic:
+            claude.messages.create(**ASK)
         provider.release()
         for one in asking:
             one.result(PATIENCE_S)

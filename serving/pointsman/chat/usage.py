@@ -81,7 +81,7 @@ def anthropic_usage(reported: object, *, wrote: bool) -> TokenUsage | None:
 
 def stated_nanousd(reported: object) -> int | None:
     """Return the cost that a provider states beside its usage (OpenRouter's `cost`), None where it states none."""
-    cost = _stated(reported.get("cost")) if isinstance(reported, dict) else None
+    cost: Any = _stated(reported.get("cost")) if isinstance(reported, dict) else None
     return round(cost * NANO) if _is_amount(cost) else None
 
 
