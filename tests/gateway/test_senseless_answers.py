@@ -106,7 +106,7 @@ def check(gateway, provider, client, act, case, caplog):
         gateway.treasury.ledger.unfreeze(frozen.scope, "a test")
 
 
-FIXED = settings(max_examples=250, suppress_health_check=list(HealthCheck))
+FIXED = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 CASES = st.tuples(st.sampled_from(list(BODIES)), st.sampled_from([CHAT, MESSAGES]))
 
 
