@@ -132,3 +132,24 @@ def test_only_an_admin_may_say_what_a_call_of_the_gateway_cost(start):
         assert report(quality=0.9).status_code == 200
         gateway.settled()
         assert gateway.posted_nanousd == provider.settled().billed_nanousd > 0
+
+
+def test_no_guest_moves_the_budget_of_everyone_and_a_forged_payer_is_on_record(start):
+    folder, tokens, provider, sections = start("limits")
+    with open_keys(sections["database_url"], SECRET) as keys:
+        admin = keys.create(KeyTerms(role="admin"), changed_by="eve", tenant="b").token
+    sections["budgets"] = {"daily_usd": 0.003, "tiers": False}
+    with provider, running_gateway(folder, provider.url, **sections) as gateway, httpx.Client(timeout=PATIENCE_S) as client:
+        dear = {**words("Fix the login bug"), "model": "gpt-4o", "max_tokens": 1000}
+        headers = {"authorization": f"Bearer {admin}"}
+        for amount in (50, "unlimited", "default"):
+            put = client.put(f"{gateway.url}/v1/budgets/global", json={"daily_usd": amount}, headers=headers)
+            assert put.status_code in (403, 422)
+        assert client.post(gateway.url + CHAT, json=dear, headers=headers).status_code == 402
+        forged = {"description": "Fix it", "tags": {"tenant": "b"}}
+        refused = client.post(f"{gateway.url}/v1/execute", json=forged, headers={"authorization": f"Bearer {tokens['a']}"})
+        assert refused.status_code == 403
+        gateway.executor.parts.log.flush()
+        events = [found.event for found in gateway.executor.parts.log.events(tenant="a")]
+        assert [(event.error, event.status, event.tenant) for event in events] == [("forbidden", 403, "a")]
+    assert provider.calls == []

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from pointsman.chat import Reply
+from pointsman.errors import Forbidden
 from pointsman.events import Attempt, CacheUse, Event
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.parts import Parts
@@ -121,7 +122,7 @@ class Course:
             kind=asked.kind,
             tenant=asked.who.tenant,
             key=asked.who.key,
-            tags=asked.tags,
+            tags=_tags(asked),
             model=self.model,
             requested_model=asked.chat.model,
             is_routed=asked.pinned is None,
@@ -148,6 +149,14 @@ def dollars(nanousd: int) -> str:
     sign, rest = "-" if nanousd < 0 else "", abs(nanousd)
     text = f"{sign}{rest // NANO}.{rest % NANO:0{_DIGITS}d}".rstrip("0")
     return text + "0" if text.endswith(".") else text
+
+
+def _tags(asked: Asked) -> dict[str, str]:
+    """Return who and what the request counts for; of one that names another payer, those of its key."""
+    try:
+        return asked.tags
+    except Forbidden:
+        return asked.who.tags()
 
 
 def _decision_id(decision: Decision | None, at_us: int) -> str:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import msgspec
 
-from pointsman.budget import Amount, Hold, HoldRequest, Limit, Scope, Window
+from pointsman.budget import GLOBAL, Amount, Hold, HoldRequest, Limit, Scope, Window
 from pointsman.budget.books import hold_id_of
 from pointsman.budget.ending import LONGEST_HOLD
 from pointsman.budget.exposure import exposure
@@ -193,16 +193,30 @@ class Treasury:
         return settled
 
     def put(self, limit: Limit, *, changed_by: str) -> bool:
-        """Set a limit while running; return whether that changed it. Every process follows within a second."""
+        """Set a limit while running; return whether that changed it. Every process follows within a second.
+
+        Raises:
+            Forbidden: a guest's, of everyone's budget.
+        """
+        self._refuse_guests(limit.scope)
         changed = self.ledger.limits.put(limit, changed_by=changed_by, tenant=self.tenant)
         self.standing.forget()
         return changed
 
     def take_back(self, scope: Scope, window: Window, *, changed_by: str) -> bool:
-        """Take back a limit that was set while running; return whether there was one."""
+        """Take back a limit that was set while running; return whether there was one. Raises as `put`."""
+        self._refuse_guests(scope)
         changed = self.ledger.limits.remove(scope, window, changed_by=changed_by, tenant=self.tenant)
         self.standing.forget()
         return changed
+
+    def _refuse_guests(self, scope: Scope) -> None:
+        if self.is_guest and scope == GLOBAL:
+            raise Forbidden(
+                f"{scope} is everyone's budget, which only the deployment's own tenant sets; name a tenant, team, user or "
+                "key.",
+                field="scope",
+            )
 
     def expire(self) -> int:
         """Presume the holds that nobody reported on in time; return how many."""
