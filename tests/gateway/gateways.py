@@ -17,8 +17,12 @@ from pointsman.http.opening import opened_app
 PATIENCE_S = 20.0
 FAMILIES = {"openai": ("gpt-4o-mini", "gpt-4o"), "anthropic": ("claude-haiku", "claude-sonnet")}
 CLAUDE = {
-    "claude-haiku": {"price": {"input": 0.8, "output": 4, "cached_read": 0.08, "cached_write": 1, "cached_write_hour": 1.6}},
-    "claude-sonnet": {"price": {"input": 3, "output": 15, "cached_read": 0.3, "cached_write": 3.75, "cached_write_hour": 6}},
+    "claude-haiku": {
+        "price": {"input": 0.8, "output": 4, "cached_read": 0.08, "cached_write": 1, "cached_write_hour": 1.6}
+    },
+    "claude-sonnet": {
+        "price": {"input": 3, "output": 15, "cached_read": 0.3, "cached_write": 3.75, "cached_write_hour": 6}
+    },
 }
 
 

@@ -15,7 +15,9 @@ def test_the_openai_client_gets_an_answer_whose_headers_say_what_it_cost(gpt, ga
     raw = gpt.chat.completions.with_raw_response.create(model="auto", messages=ASK)
     answer = raw.parse()
     assert answer.choices[0].message.content == "You said: Fix the login bug"
-    said = {name[len("x-pointsman-") :]: value for name, value in raw.headers.items() if name.startswith("x-pointsman-")}
+    said = {
+        name[len("x-pointsman-") :]: value for name, value in raw.headers.items() if name.startswith("x-pointsman-")
+    }
     assert set(said) == {
         *("model", "decision-id", "complexity", "confidence", "cost-usd", "saved-usd", "cache", "strategy"),
         "overhead-ms",
