@@ -1,4 +1,4 @@
-# demo · test · check · bench · bench-quality · notebooks · serve: each sets up what it needs, once, in .venv.
+# demo · test · check · bench · bench-gateway · bench-quality · notebooks · serve: each sets up what it needs, once, in .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 OUTCOMES ?= datasets/public
 DEMO_BUNDLE := out/demo
 
-.PHONY: demo serve test check bench bench-quality bench-ledger bench-pacing bench-cascade notebooks bundle clean
+.PHONY: demo serve test check bench bench-cache bench-cascade bench-gateway bench-quality bench-ledger bench-pacing notebooks bundle clean
 
 demo: .venv/.demo
 	$(BIN)/pointsman train --outcomes $(OUTCOMES) --tasks datasets/tasks --held-out-tasks datasets/tasks/held-out \
@@ -27,6 +27,12 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/gateway.py
+
+# The gateway as a process: throughput, added latency, memory, start. Beside LiteLLM's proxy, once
+# scripts/bench_litellm.sh has installed that in .venv-litellm.
+bench-gateway: .venv/.dev
+	$(BIN)/python tests/bench/gateway.py
 
 # Every protocol of `pointsman evaluate` on datasets/public, written into docs/quality.md: some 35 trainings.
 # One alone: make bench-quality PROTOCOLS=seeds
@@ -44,6 +50,10 @@ bench-pacing: .venv/.dev
 # Going on to another model against routing alone, with a simulated verifier; needs the bundle of bench-quality. Minutes.
 bench-cascade: .venv/.dev
 	$(BIN)/python tests/bench/cascade.py
+
+# False hits on authored hard pairs, hits on an authored workload; writes out/cache.json.
+bench-cache: .venv/.dev
+	$(BIN)/python tests/bench/cache.py
 
 # Runs the notebooks and writes docs/notebooks, some minutes. One alone: make notebooks NAMES=01-routing-accuracy
 notebooks: .venv/.dev

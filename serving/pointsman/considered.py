@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from pointsman.events.features import features_of
 from pointsman.fleet_table import FleetTable
 from pointsman.policy import Candidates, Components
 from pointsman.prediction import Reading
@@ -34,10 +35,12 @@ class Columns(msgspec.Struct, frozen=True):
     types: list[int]
     novelty: list[float]
     depth: str
+    features: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
-    def of(cls, considered: Considered) -> "Columns":
-        """Return the lists of these arrays."""
+    def of(cls, considered: Considered, *, with_features: bool = False) -> "Columns":
+        """Return the lists of these arrays; `with_features` also of what the graph said, as the log keeps it."""
+        rows = range(len(considered.types)) if with_features else ()
         return cls(
             quality=considered.candidates.quality.tolist(),
             cost_nanousd=considered.candidates.cost_nanousd.tolist(),
@@ -49,6 +52,7 @@ class Columns(msgspec.Struct, frozen=True):
             types=considered.types.tolist(),
             novelty=considered.reading.novelty.tolist(),
             depth=considered.reading.depth,
+            features=tuple(features_of(considered.reading, row) for row in rows),
         )
 
     def candidates(self, row: int, order: list[int], table: FleetTable) -> tuple[Candidate, ...]:

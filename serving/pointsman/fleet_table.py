@@ -65,6 +65,9 @@ class FleetTable(msgspec.Struct, frozen=True):
         costs: Integers = cost_nanousd * call.answers
         if call.is_batch:
             costs = -(-costs * self.batch_percents // 100)
+        elif call.batch_models:
+            asked = np.isin(self.models.models, call.batch_models)
+            costs = np.where(asked, -(-costs * self.batch_percents // 100), costs)
         if call.cost_changes_nanousd:
             changes = [call.cost_changes_nanousd.get(name, 0) for name in self.models.models]
             costs = np.maximum(costs + np.array(changes, dtype=np.int64), 0)

@@ -90,6 +90,11 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return the outcome as JSON."""
         return msgspec.json.encode(self).decode()
 
+    @classmethod
+    def from_body(cls, body: str) -> "Outcome":
+        """Return the outcome that `body` gave."""
+        return msgspec.json.decode(body, type=cls)
+
     @property
     def digest(self) -> str:
         """What is the same for the same report."""

@@ -65,7 +65,8 @@ _TYPE_INDEX: Final = {name: index for index, name in enumerate(TASK_TYPES)}
 class Router:
     """Chooses a model for every task; immutable after construction and safe to share between threads.
 
-    With a `treasury`, the most that the chosen model can cost is held before a decision is given away.
+    With a `treasury`, the most that the chosen model can cost is held before a decision is given away. Set
+    `keeps_features` to have each decision carry what the graph said of the text.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Router:
         self.profile = profile
         self.policy = policy or Policy()
         self.treasury = treasury
+        self.keeps_features = False
         self.predictor = Predictor(bundle)
         self._table = fleet_table(fleet, bundle.manifest)
         self._trade_usd = self.policy.trade_usd or bundle.manifest.trade_usd
@@ -148,8 +150,8 @@ class Router:
         chosen = policy if policy is None or isinstance(policy, Policy) else read_policy(policy)
         return cls(read_bundle(bundle), loaded, profile=profile, policy=chosen, treasury=treasury)
 
-    def paid_by(self, treasury: Treasury) -> "Router":
-        """Return a router that differs only in whose money it holds; it shares everything else."""
+    def paid_by(self, treasury: Treasury | None) -> "Router":
+        """Return a router that differs only in whose money it holds, None for nobody's; it shares everything else."""
         other = copy.copy(self)
         other.treasury = treasury
         return other
@@ -325,7 +327,7 @@ class Router:
             considered, words = repaced(self.treasury, considered, orders, rows, self._dial)
             todo = {row: (tasks[row], orders[row, : able[row]].tolist(), words.get(row)) for row in rows}
             bought = yield from purchases(self.treasury, self._table, considered, todo)
-        columns = Columns.of(considered)
+        columns = Columns.of(considered, with_features=self.keeps_features)
         return [
             self._bought(task, columns, row, bought[row], origins)
             if row in bought

@@ -4,7 +4,7 @@ Seconds, bytes and tokens are in the names. Every default is what a deployment g
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -96,6 +96,12 @@ class TrimmingSettings(msgspec.Struct, frozen=True):
     enabled: bool = True
     max_input_tokens: int | None = None
     shortens_tool_results: bool = True
+
+
+class ConversationSettings(msgspec.Struct, frozen=True):
+    """What harnesses write besides those that are known: rules as plain data, which `conversation.rules_from` reads."""
+
+    rules: list[dict[str, Any]] = []
 
 
 class OutputSettings(msgspec.Struct, frozen=True):

@@ -26,6 +26,11 @@ class Tenants:
             found = self._others[tenant] = self.router.paid_by(treasury.of(tenant))
         return found
 
+    @property
+    def unpaid(self) -> Router:
+        """The router that holds nobody's money: its decisions aren't for calls."""
+        return self.router.paid_by(None)
+
     def treasury_of(self, tenant: str) -> Treasury:
         """Return the tenant's treasury, of a router that has one."""
         treasury = self.of(tenant).treasury
@@ -36,6 +41,10 @@ class Tenants:
         """Return the treasuries of all tenants that asked for something."""
         found = (one.treasury for one in (self.router, *self._others.values()))
         return [one for one in found if one is not None]
+
+    def replace(self, router: Router) -> None:
+        """Decide from here on with another router."""
+        self.router, self._others = router, {}
 
     def note_availability(self, availability: Mapping[str, float]) -> None:
         """Decide from here on with these shares of availability, by model."""

@@ -138,9 +138,11 @@ class Call(msgspec.Struct, frozen=True):
     `most_input_tokens` is a count that the provider can't exceed, None where it is to be bounded by the text's bytes.
     `max_output_tokens` limits an answer, and is brought down to what the model can write, where a constraint of the
     same name excludes models that can't. `answers` are asked for at once. `caches_for_an_hour` says that the prompt may
-    be written to the dearer cache, `is_batch` that the provider's batch price applies. `cost_changes_nanousd` is added
-    to the expected cost of the models it names, such as what a prompt that one has cached takes off. `is_made_here` says
-    that this process makes the call itself, so that no caller's report ends its hold.
+    be written to the dearer cache, `is_batch` that the provider's batch price applies, whichever the model.
+    `batch_models` are those that are asked for at their batch price and may bill the full one all the same: the first
+    is expected of them, the second held. `cost_changes_nanousd` is added to the expected cost of the models it names,
+    such as what a prompt that one has cached takes off. `is_made_here` says that this process makes the call itself, so
+    that no caller's report ends its hold.
     """
 
     most_input_tokens: int | None = None
@@ -148,6 +150,7 @@ class Call(msgspec.Struct, frozen=True):
     answers: int = 1
     caches_for_an_hour: bool = False
     is_batch: bool = False
+    batch_models: tuple[str, ...] = ()
     cost_changes_nanousd: Mapping[str, int] = {}
     is_made_here: bool = False
 
@@ -268,6 +271,8 @@ class Decision(msgspec.Struct, frozen=True):
     `max_output_tokens` is sent with it. Report what came of `decision_id`, else the hold is presumed spent at its
     expiry. `fallbacks` are then those that would have fitted too. `degradation` says how a budget changed the choice,
     None where it didn't.
+
+    `features` are what the graph said of the text, in numbers, where the router was told to keep them.
     """
 
     model: str
@@ -297,6 +302,7 @@ class Decision(msgspec.Struct, frozen=True):
     held_nanousd: int | None = None
     max_output_tokens: int | None = None
     degradation: str | None = None
+    features: tuple[float, ...] = ()
 
     @property
     def cost_usd(self) -> float:
@@ -313,4 +319,5 @@ class Decision(msgspec.Struct, frozen=True):
         data: dict[str, Any] = msgspec.to_builtins(self)
         data["cost_usd"] = self.cost_usd
         data["saving_usd"] = self.saving_usd
+        del data["features"]
         return data

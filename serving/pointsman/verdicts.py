@@ -64,6 +64,7 @@ class Verdicts(msgspec.Struct, frozen=True):
             task_id=task.id,
             tags=task.tags,
             escalated_from=None if origin is None else names[origin],
+            features=columns.features[row] if columns.features else (),
             promise=None if self.pledge is None else self.pledge.of(columns.novelty[row], unable),
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from pointsman.configuration import Configuration, read_configuration
+from pointsman.configuration import Configuration, Source, read_configuration
 from pointsman.http.opening import opened_app
 
 PATIENCE_S = 20.0
@@ -57,9 +57,9 @@ def configured(folder: Path, data: dict[str, Any]) -> Configuration:
 class Gateway:
     """A running gateway: `url` is where it is, `router`, `treasury` and `executor` are what it runs on."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, source: Source | None = None) -> None:
         self.configuration = configuration
-        opened = opened_app(configuration)
+        opened = opened_app(configuration, source)
         self.app, self.router, self.executor = opened.app, opened.router, opened.executor
         self.treasury = self.router.treasury
         listener = socket.create_server(("127.0.0.1", 0))
@@ -119,5 +119,6 @@ def running_gateway(folder: Path, provider_url: str, **sections: Any) -> Any:
     """Run a gateway while the block runs, on a SQLite file of the folder unless a database_url is given."""
     database_url = sections.pop("database_url", f"sqlite:///{folder}/pointsman.db")
     data = document(provider_url, database_url, **sections)
-    with Gateway(configured(folder, data)) as gateway:
+    configuration = configured(folder, data)
+    with Gateway(configuration, Source(folder / "pointsman.yaml", {})) as gateway:
         yield gateway

@@ -161,11 +161,11 @@ class Provider:
                 return rule.act
         return self.default
 
-    def closed(self, call: Call, usage: Usage, is_billed: bool, end: End) -> None:
+    def closed(self, call: Call, usage: Usage, is_billed: bool, end: End, tier: str | None = None) -> None:
         """Put a call on the invoice."""
         body = call.body if isinstance(call.body, dict) else {}
         with self._changed:
-            line = (call.call_id, body.get("model", ""), usage, is_billed, end, body.get("service_tier") == "flex")
+            line = (call.call_id, body.get("model", ""), usage, is_billed, end, tier == "flex")
             self._lines.append(line)
             self._busy -= 1
             self._changed.notify_all()

@@ -35,6 +35,13 @@ class Answer(msgspec.Struct, frozen=True):
     choices: list[Choice]
     usage: Usage
     act: Act
+    tier: str | None = None
+
+
+def tier_of(body: Mapping[str, Any], act: Act) -> str | None:
+    """Return the service tier that a call is served at; None where none was asked for."""
+    asked = body.get("service_tier")
+    return None if asked is None else act.tier or asked
 
 
 def write(call_id: str, body: Mapping[str, Any], act: Act, *, is_anthropic: bool) -> Answer:
@@ -48,7 +55,7 @@ def write(call_id: str, body: Mapping[str, Any], act: Act, *, is_anthropic: bool
     usage = Usage(
         count_input(body), written, act.cached_read, act.cached_write, act.cached_write_hour, reasoning * count
     )
-    return Answer(call_id, body["model"], choices, usage, act)
+    return Answer(call_id, body["model"], choices, usage, act, tier_of(body, act))
 
 
 def count_input(body: Mapping[str, Any]) -> int:
@@ -198,6 +205,7 @@ def openai_body(answer: Answer) -> bytes:
         for index, choice in enumerate(answer.choices)
     ]
     body = {"id": answer.call_id, "object": "chat.completion", "created": CREATED, "model": answer.model}
+    body |= {} if answer.tier is None else {"service_tier": answer.tier}
     usage = openai_usage(answer)
     return _encode({**body, "choices": choices} | ({} if usage is None else {"usage": usage}))
 
@@ -239,6 +247,7 @@ Event = tuple[bytes, int, str | None]
 def openai_events(answer: Answer, *, with_usage: bool) -> Iterator[Event]:
     """Yield the events of a streamed answer of /v1/chat/completions: a piece each, the answers in turn."""
     head = {"id": answer.call_id, "object": "chat.completion.chunk", "created": CREATED, "model": answer.model}
+    head |= {} if answer.tier is None else {"service_tier": answer.tier}
 
     def chunk(choices: list[Any], **more: Any) -> bytes:
         return b"data: " + _encode({**head, "choices": choices, **more}) + b"\n\n"

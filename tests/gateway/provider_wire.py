@@ -239,7 +239,7 @@ class _Performance:
         usage = self._answer.usage
         if self._is_stream:
             usage = msgspec.structs.replace(usage, output=self._tokens + usage.reasoning)
-        self._provider.closed(self._call, usage, billed is not False, end)
+        self._provider.closed(self._call, usage, billed is not False, end, self._answer.tier)
 
 
 def _is_reached(act: Act, mark: str | None, pieces: int, tokens: int) -> bool:

@@ -1,5 +1,6 @@
 """The official clients, unchanged, against the gateway; what they read is what the provider billed."""
 
+import anthropic
 import openai
 import pytest
 from provider_acts import Act
@@ -69,4 +70,17 @@ def test_an_unknown_model_is_an_error_in_the_callers_protocol(gpt, claude):
 
 
 def test_the_models_are_listed_as_the_openai_client_reads_them(gpt):
-    assert {"gpt-4o-mini", "gpt-4o", "claude-haiku", "claude-sonnet"} <= {model.id for model in gpt.models.list()}
+    assert [model.id for model in gpt.models.list()] == [
+        *("auto", "gpt-4o-mini", "gpt-4o", "claude-haiku", "claude-sonnet"),
+    ]
+
+
+def test_the_anthropic_client_counts_tokens_without_asking_a_provider(claude, provider):
+    tools = [{"name": "look_up", "description": "Looks up a word.", "input_schema": {"type": "object"}}]
+    plain = claude.messages.count_tokens(model="auto", messages=ASK).input_tokens
+    assert plain == len("Fix the login bug") // 4
+    assert claude.messages.count_tokens(model="auto", messages=ASK, system="Be brief. " * 8).input_tokens == plain + 20
+    assert claude.messages.count_tokens(model="auto", messages=ASK, tools=tools).input_tokens > plain
+    with pytest.raises(anthropic.BadRequestError, match="messages is an empty list"):
+        claude.messages.count_tokens(model="auto", messages=[])
+    assert provider.calls == []

@@ -30,6 +30,7 @@ CODES_AND_STATUSES = {
     "UnknownKey": ("unknown_key", 404),
     "RateLimited": ("rate_limited", 429),
     "Overloaded": ("overloaded", 503),
+    "NotCached": ("not_cached", 504),
     "UpstreamError": ("upstream", 502),
     "UpstreamTimeout": ("upstream_timeout", 504),
     "ParityError": ("parity", 500),

@@ -5,7 +5,9 @@ import onnxruntime as ort
 import pytest
 
 from pointsman.errors import ParityError
+from pointsman.prediction import core_text, read_bundle
 from pointsman.prediction.audit import audit_graph
+from pointsman.prediction.embedder import Embedder
 from pointsman.prediction.encoder import TextEncoder, encoder_feeds, pooling_of
 from pointsman_training.encode import Encoder
 from pointsman_training.graph import build_graph, encoder_graph_of
@@ -107,3 +109,14 @@ def test_the_graph_passes_the_audit_of_serving(graphs):
 
 def test_the_same_heads_give_the_same_bytes(graphs, learned, encoder, novelty):
     assert build_graph(encoder.graph, learned.heads, learned.complexity, novelty) == graphs[0]
+
+
+def test_the_embedding_read_alone_is_that_of_the_whole_encoder(bundle_dir):
+    bundle = read_bundle(bundle_dir)
+    encoder = TextEncoder(bundle.tokenizer_json, max_tokens=bundle.manifest.encoder.max_tokens)
+    session = ort.InferenceSession(encoder_graph_of(bundle.graph))
+    embed = Embedder(bundle)
+    for text in ("How do I reset it?", "x", "", "long words " * 200):
+        ids = np.array([encoder.token_ids(core_text(text))])
+        (expected,) = session.run(["deep_embedding"], encoder_feeds(ids, pooling_of(ids)))
+        np.testing.assert_array_equal(embed(text), expected[0])

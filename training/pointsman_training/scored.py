@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from pointsman.cli.files import read_lines
 from pointsman.errors import InvalidFile, InvalidOutcomes
+from pointsman.json_lines import read_lines
 from pointsman.prediction import Bundle, Predictor
 from pointsman.prediction.newcomers import Scored
 from pointsman.prediction.predictor import Depth

@@ -28,9 +28,11 @@ _EXACT: Final[Mapping[tuple[str, str], AccessRole]] = {
     ("POST", "/outcomes"): "member",
     ("POST", "/chat/completions"): "member",
     ("POST", "/messages"): "member",
+    ("POST", "/messages/count_tokens"): "member",
     ("POST", "/execute"): "member",
     ("POST", "/execute/batch"): "member",
     ("POST", "/evaluate"): "member",
+    ("POST", "/evaluate-script"): "member",
     ("GET", "/keys"): "admin",
     ("POST", "/keys"): "admin",
     ("GET", "/users"): "admin",
@@ -51,7 +53,9 @@ _BELOW: Final[tuple[tuple[str, str, AccessRole], ...]] = (
 )
 """What stands below an address, such as PUT /v1/budgets/user:ann."""
 
-CALLING: Final = frozenset({"/chat/completions", "/messages", "/execute", "/execute/batch", "/evaluate"})
+CALLING: Final = frozenset(
+    {"/chat/completions", "/messages", "/execute", "/execute/batch", "/evaluate", "/evaluate-script"}
+)
 """What calls models: these wait in the queue, and their tokens are counted."""
 
 

@@ -219,25 +219,36 @@ def joined(scopes: Sequence[Scope]) -> str:
     return "\n".join(map(str, scopes))
 
 
-@lru_cache(maxsize=_MANY_PAYERS)
 def scopes_of(text: str) -> tuple[Scope, ...]:
     """Return the scopes of a text made by `joined`."""
-    return tuple(map(parse_scope, text.split("\n")))
+    return tuple([parse_scope(line) if _is_request(line) else _payer(line) for line in text.split("\n")])
 
 
 def accounts_of_hold(tenant: str, scopes: str, opened_us: int) -> tuple[Account, ...]:
     """Return the counters of a hold that was opened then, for scopes of a text made by `joined`."""
-    return _accounts(tenant, scopes, opened_us // _DAY_US)
+    accounts: list[Account] = []
+    for line in scopes.split("\n"):
+        if _is_request(line):
+            accounts.append(Account(tenant, line, "request"))
+        else:
+            accounts += _accounts(tenant, line, opened_us // _DAY_US)
+    return tuple(accounts)
+
+
+def _is_request(line: str) -> bool:
+    """Return whether a scope is of one request: those aren't cached, since none comes again."""
+    return line.startswith("request:")
 
 
 @lru_cache(maxsize=_MANY_PAYERS)
-def _accounts(tenant: str, scopes: str, day_number: int) -> tuple[Account, ...]:
-    windows = _windows(day_number)
-    return tuple(
-        Account(owner_of(tenant, scope), str(scope), window)
-        for scope in scopes_of(scopes)
-        for window in (("request",) if scope.kind == "request" else windows)
-    )
+def _payer(line: str) -> Scope:
+    return parse_scope(line)
+
+
+@lru_cache(maxsize=_MANY_PAYERS)
+def _accounts(tenant: str, line: str, day_number: int) -> tuple[Account, ...]:
+    owner = owner_of(tenant, _payer(line))
+    return tuple([Account(owner, line, window) for window in _windows(day_number)])
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,17 @@ from typing import Final
 import msgspec
 
 from pointsman.caching.roots import OPPOSITES, SAME, root, stemmed
-from pointsman.caching.vocabulary import EMPTY_WORDS, NEGATIONS, NUMBER_WORDS, ORDERING, PHRASES, QUESTION_WORDS
+from pointsman.caching.vocabulary import (
+    EMPTY_WORDS,
+    MOODS,
+    NEGATIONS,
+    NUMBER_WORDS,
+    ORDERING,
+    PAST,
+    PERSONS,
+    PHRASES,
+    QUESTION_WORDS,
+)
 from pointsman.caching.wording import has_code
 from pointsman.prediction.wording import core_text
 
@@ -33,9 +43,10 @@ _TERM: Final = re.compile(r"^[Ww]hat (?:is|are) the (?=[A-Z]{2})")
 _SYMBOL: Final = re.compile(r"[=<>≤≥≠±×÷%€$£¥°§+*^|&~@#]")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _PHRASES: Final = tuple((re.compile(pattern), words) for pattern, words in PHRASES)
+_MOODS: Final = tuple((re.compile(pattern), mood) for pattern, mood in MOODS)
 _WEIGHTLESS: Final = EMPTY_WORDS | NEGATIONS | QUESTION_WORDS
 _PRONOUNS: Final = frozenset({"I", "I'm", "I've", "I'd", "I'll", "I’m", "I’ve", "I’d", "I’ll"})
-_PERSONS: Final = frozenset(("he", "she", "him", "her", "his", "hers"))
+_SINGULAR: Final = frozenset(("he", "she"))
 _MARKERS: Final = frozenset(("from", "if", "because", "than", "after", "before", "until", "unless"))
 _FEWEST_TO_TURN: Final = 3
 """Two words that change places are as often another question ("a cat, a dog") as the same ("reset password")."""
@@ -45,7 +56,8 @@ class Reading(msgspec.Struct, frozen=True):
     """What the guard compares.
 
     `words` are the words of weight in their order, as roots; literals stand among them as they are. `spoken` are all
-    words in small letters, `names` those with a capital inside a sentence, `others` the persons spoken of. `follows` is
+    words in small letters, `names` those with a capital inside a sentence, `persons` those spoken of; `mood` is
+    how a yes-or-no question begins. `follows` is
     which word comes after "from", "if" and their like; `has_order` says that a word gives direction.
     """
 
@@ -60,11 +72,13 @@ class Reading(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
     spoken: frozenset[str]
     names: frozenset[str]
-    others: frozenset[str]
+    persons: frozenset[str]
+    is_past: bool
+    mood: str | None
     has_order: bool
 
 
-_EQUAL: Final = ("code", "quotes", "identifiers", "numbers", "symbols", "negations", "question", "others")
+_EQUAL: Final = ("code", "quotes", "identifiers", "numbers", "symbols", "negations", "question", "is_past")
 _LITERALS: Final = (("code", _CODE), ("quotes", _QUOTE), ("identifiers", _IDENTIFIER), ("numbers", _NUMBER))
 _MARK: Final = re.compile(r"\x00(\d+)\x00|" + _WORD.pattern)
 
@@ -75,11 +89,24 @@ def difference(kept: str, asked: str) -> str | None:
     for kind in _EQUAL:
         if getattr(one, kind) != getattr(other, kind):
             return kind
+    return _of_words(one, other) or _of_persons(one, other) or _of_direction(one, other)
+
+
+def _of_words(one: Reading, other: Reading) -> str | None:
     left, right = Counter(one.words) - Counter(other.words), Counter(other.words) - Counter(one.words)
     if any(OPPOSITES.get(word, _NONE) & right.keys() for word in left):
         return "antonym"
-    if left or right:
-        return "words"
+    return "words" if left or right else None
+
+
+def _of_persons(one: Reading, other: Reading) -> str | None:
+    left, right = one.persons - other.persons, other.persons - one.persons
+    if (left and right) or _SINGULAR & (left | right):
+        return "persons"
+    return None if one.mood == other.mood or None in (one.mood, other.mood) else "mood"
+
+
+def _of_direction(one: Reading, other: Reading) -> str | None:
     if any(one.follows[word] != other.follows[word] for word in one.follows.keys() & other.follows.keys()):
         return "direction"
     if not (_stand_in(one.names, other) and _stand_in(other.names, one)):
@@ -92,7 +119,7 @@ def reading(text: str) -> Reading:
     """Return what the guard reads in a text; of a text with unmarked code, the whole text as one literal."""
     core = core_text(text).replace("\x00", " ")
     if has_code(core) and "`" not in core:
-        return Reading((core,), (), (), (), (), 0, (), {}, (), _NONE, _NONE, _NONE, False)
+        return Reading((core,), (), (), (), (), 0, (), {}, (), _NONE, _NONE, _NONE, False, None, False)
     literals: list[tuple[str, str]] = []
     for kind, pattern in _LITERALS:
         core = pattern.sub(partial(_set_aside, literals, kind), core)
@@ -117,7 +144,9 @@ def reading(text: str) -> Reading:
         words=words,
         spoken=frozenset(spoken),
         names=frozenset(word.lower() for word in capitals if word.lower() in spoken),
-        others=_PERSONS & frozenset(spoken),
+        persons=frozenset(PERSONS[word] for word in spoken if word in PERSONS),
+        is_past=not PAST.isdisjoint(spoken),
+        mood=next((mood for pattern, mood in _MOODS if pattern.match(flat)), None),
         has_order=not ORDERING.isdisjoint(spoken),
     )
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float32]
 
 MAX_QUESTIONS: Final = 4096
-"""Questions of one place; the oldest gives way. Measured with 384 dimensions: docs/cache.md."""
+"""Questions of one place; the oldest gives way."""
 _FEWEST_ROWS: Final = 8
 
 

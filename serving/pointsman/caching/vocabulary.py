@@ -23,7 +23,7 @@ EMPTY_WORDS: Final = _set(
     "is are was were be been being am do does did doing done have has had having can could will would shall should may "
     "might of in on at for with as about and so just really actually please simply also there here kindly quickly "
     "then now basically exactly possible possibly able want need like go going way "
-    "ve ll re s d m t to into available using via if what's that's"
+    "ve ll re s d m t to into available using if what's that's"
 )
 """Words without weight of their own."""
 
@@ -111,7 +111,26 @@ _OPPOSITES: Final = (
 )
 OPPOSITE_PAIRS: Final = tuple(tuple(words.split()) for words in _OPPOSITES)
 
+PERSONS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("my", "mine", "our", "ours", "me", "us", "we"), "first"),
+    **dict.fromkeys(("your", "yours"), "second"),
+    **dict.fromkeys(("he", "him", "his"), "he"),
+    **dict.fromkeys(("she", "her", "hers"), "she"),
+    **dict.fromkeys(("they", "them", "their", "theirs"), "they"),
+}
+PAST: Final = frozenset(("did", "was", "were", "had"))
+MOODS: Final = (
+    (r"do (?:i|we|you) (?:have|need) to\b|must\b|am i (?:required|obliged) to\b", "must"),
+    (r"can\b|could\b|may\b|might\b|am i (?:able|allowed) to\b", "can"),
+    (r"should\b|ought\b", "should"),
+    (r"will\b|would\b|(?:is|are|am) \w+ going to\b", "will"),
+    (r"did\b|was\b|were\b|had\b", "did"),
+    (r"is\b|are\b|do\b|does\b|has\b|have\b", "is"),
+)
+"""How a question that wants a yes or a no begins."""
+
 PHRASES: Final = (
+    (r"\b(about|for|to|with|of) you\b", r"\1 your"),
     (r"[ .?!…]+$", ""),
     (r"\b(what|where|who|how|when|it|that)'s\b", r"\1 is"),
     (

@@ -10,6 +10,7 @@ _CODE: Final = re.compile(r"```|`|\n[ \t]+\S|[{};]\s*\n|=>|::|\bdef \w+\(|\bSELE
 _QUOTED: Final = re.compile(r"\"[^\"\n]+\"|“[^”\n]+”|(?<!\w)'[^'\n]+'(?!\w)")
 _SPACE: Final = re.compile(r"\s+")
 _CACHED: Final = 4096
+_LONGEST: Final = 4000
 
 
 def has_code(text: str) -> bool:
@@ -17,12 +18,16 @@ def has_code(text: str) -> bool:
     return _CODE.search(text) is not None
 
 
-@lru_cache(_CACHED)
 def wording(text: str) -> str:
     """Return the text without courtesy, with single spaces, small letters and no mark at its end.
 
-    What stands in quotes keeps its capitals, and a text with code keeps everything.
+    What stands in quotes keeps its capitals; a text with code, or of more than 4,000 characters, keeps everything.
     """
+    return text if len(text) > _LONGEST else _undressed(text)
+
+
+@lru_cache(_CACHED)
+def _undressed(text: str) -> str:
     core = core_text(text).strip()
     if has_code(core):
         return core

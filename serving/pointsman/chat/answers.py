@@ -61,11 +61,13 @@ class Answer(msgspec.Struct, frozen=True):
     usage: TokenUsage | None = None
     model: str | None = None
     stated_nanousd: int | None = None
+    tier: str | None = None
 
     @property
     def reply(self) -> Reply:
         """The answer as the rest of the gateway knows it."""
-        return Reply(self.text, self.finish, len(self.calls), self.usage, self.model, self.stated_nanousd)
+        usage, model = self.usage, self.model
+        return Reply(self.text, self.finish, len(self.calls), usage, model, self.stated_nanousd, self.tier)
 
 
 def answer_of(protocol: Protocol, value: object) -> Answer:
@@ -127,6 +129,7 @@ def _openai_answer(value: Mapping[str, Any]) -> Answer:
         usage=openai_usage(value.get("usage"), wrote=wrote),
         model=_text(value.get("model")) or None,
         stated_nanousd=stated_nanousd(value.get("usage")),
+        tier=_text(value.get("service_tier")) or None,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from pointsman.chat.answers import answer_of, anthropic_body, no_answer, openai_body
+from pointsman.chat.decoding import decoded_json
 from pointsman.chat.words import Protocol, Reply
 
 
@@ -43,8 +44,8 @@ def decoded(body: bytes) -> Any:
 
     """
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return decoded_json(body)
+    except ValueError:
         start = body[:256].lstrip(b"\xef\xbb\xbf \t\r\n")
         if not start:
             raise no_answer("an empty body") from None

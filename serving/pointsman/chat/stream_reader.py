@@ -6,6 +6,7 @@ import msgspec
 
 from pointsman.chat.answers import answer_of, no_answer, reported_error
 from pointsman.chat.anthropic_whole import AnthropicWhole
+from pointsman.chat.decoding import decoded_json
 from pointsman.chat.openai_whole import OpenaiWhole
 from pointsman.chat.sse import MOST_EVENT_BYTES, EventSplitter, SseEvent
 from pointsman.chat.words import Protocol, Reply
@@ -19,7 +20,8 @@ class StreamReader:
     """Cuts a provider's bytes into events, and knows the answer that they make.
 
     `feed` never raises: what is wrong with the stream is in `error`, after which, as after the last event, nothing
-    more is read. `is_complete` tells that the protocol's last event came: a stream that ends before it was cut.
+    more is read. `is_complete` tells that the protocol's last event came. Where the bytes end, `close`: a stream that
+    ends before its last event was cut.
     """
 
     def __init__(self, protocol: Protocol) -> None:
@@ -35,8 +37,14 @@ class StreamReader:
         return self._events(self._splitter.feed(chunk))
 
     def close(self) -> list[SseEvent]:
-        """Return the last event where the stream ended without the empty line that should follow it."""
-        return self._events(self._splitter.close())
+        """Say that the stream ended; return its last event where the empty line that should follow it didn't come.
+
+        A stream that isn't complete then was cut, which is its `error`.
+        """
+        events = self._events(self._splitter.close())
+        if self.error is None and not self.is_complete:
+            self.error = no_answer("a stream without its last event" if self._bytes else "a stream without events")
+        return events
 
     def reply(self) -> Reply:
         """Return the answer so far; its usage only where it is of the whole answer and can be true."""
@@ -69,8 +77,8 @@ class StreamReader:
             self.is_complete = True
             return SseEvent(name, data)
         try:
-            value = msgspec.json.decode(data)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            value = decoded_json(data)
+        except ValueError:
             raise no_answer("an event that isn't JSON") from None
         if not isinstance(value, dict):
             raise no_answer("an event that isn't a JSON object")

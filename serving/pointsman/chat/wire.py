@@ -12,6 +12,10 @@ from pointsman.chat.words import Chat, Edit, Protocol
 from pointsman.errors import InvalidChat
 
 _TRANSLATORS: Final = {"openai": to_openai, "anthropic": to_anthropic}
+BATCH_TIER: Final = "flex"
+"""OpenAI's service tier that is slower, and billed at the prices of its Batch API. What was served is in the answer's
+`service_tier`, which may be another (OpenAI, "Flex processing")."""
+
 _REASONING_NAME: Final = re.compile(r"(?:^|/)(?:o\d|gpt-[5-9])")
 """OpenAI's models that refuse `max_tokens` and ask for `max_completion_tokens` (langflow-ai/openrag#398)."""
 
@@ -46,6 +50,8 @@ def _wire(chat: Chat, protocol: Protocol, edit: Edit) -> dict[str, Any]:
     body["model"] = edit.upstream_name
     if protocol == "openai":
         _limit_openai(body, edit)
+        if edit.is_batch:
+            body["service_tier"] = BATCH_TIER
         if chat.is_stream:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
     else:

@@ -61,7 +61,7 @@ class Edit(msgspec.Struct, frozen=True):
 
     `upstream_name` is the model's name at the provider. `max_output_tokens` is the limit per answer that the hold rests
     on, and is always sent. `dropped` are the places of messages left out; `shortened` replaces the text of messages, by
-    place. `instruction` is appended to the system prompt.
+    place. `instruction` is appended to the system prompt. `is_batch` asks for the provider's batch price.
     """
 
     upstream_name: str
@@ -69,13 +69,14 @@ class Edit(msgspec.Struct, frozen=True):
     dropped: frozenset[int] = frozenset()
     shortened: Mapping[int, str] = {}
     instruction: str | None = None
+    is_batch: bool = False
 
 
 class Reply(msgspec.Struct, frozen=True):
     """A whole answer. `usage` is None where the provider stated none that can be believed.
 
     `text` is the first answer's; `calls` counts its tool calls. `stated_nanousd` is what the provider says that it
-    costs, where it says so.
+    costs, and `tier` the service tier that it says it served ("default", "flex"), where it says so.
     """
 
     text: str
@@ -84,3 +85,4 @@ class Reply(msgspec.Struct, frozen=True):
     usage: TokenUsage | None
     model: str | None = None
     stated_nanousd: int | None = None
+    tier: str | None = None

@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from pointsman.cli.files import STANDARD, check_output, read_lines, refuse_equal_ids, write_whole
+from pointsman.cli.files import check_output, write_whole
 from pointsman.cli.options import add_router_options, add_treasury_options, check_models, load_router
 from pointsman.cli.progress import chunks
 from pointsman.cli.promising import PromiseTally
 from pointsman.cli.saving import saving_words
 from pointsman.errors import UnknownModel
+from pointsman.json_lines import STANDARD, read_lines, refuse_equal_ids
 from pointsman.money import format_usd
 from pointsman.task_json import task_from_dict
 from pointsman.types import Decision, Task

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pointsman.cli.files import read_lines
 from pointsman.money import format_usd
 
 if TYPE_CHECKING:
@@ -64,10 +63,10 @@ def _clear(store: "StoredAnswers", args: argparse.Namespace) -> int:
 
 def _seed(store: "StoredAnswers", args: argparse.Namespace) -> int:
     from pointsman.budget.books import microseconds
-    from pointsman.gateway.seeding import seed_entries, seed_from_dict
+    from pointsman.gateway.seeding import read_seeds, seed_entries
     from pointsman.treasury.opening import utc_now
 
-    seeds = [seed_from_dict(line.data, line.place) for line in read_lines(args.file)]
+    seeds = read_seeds(args.file)
     store.add(seed_entries(seeds, args.tenant, microseconds(utc_now())))
     sys.stdout.write(f"{len(seeds):,} questions have an answer beforehand.\n")
     return 0

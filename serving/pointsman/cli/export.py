@@ -2,8 +2,9 @@
 
 import argparse
 
-from pointsman.cli.files import STANDARD, check_output, write_whole
+from pointsman.cli.files import check_output, write_whole
 from pointsman.cli.options import add_log_options, load_log, load_period
+from pointsman.json_lines import STANDARD
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

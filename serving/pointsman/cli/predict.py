@@ -6,9 +6,10 @@ from typing import Final
 
 import msgspec
 
-from pointsman.cli.files import STANDARD, Line, check_output, read_lines, refuse_equal_ids, write_whole
+from pointsman.cli.files import check_output, write_whole
 from pointsman.cli.options import add_bundle_options, bundle_path, names
 from pointsman.cli.progress import chunks
+from pointsman.json_lines import STANDARD, Line, read_lines, refuse_equal_ids
 from pointsman.prediction import Predictor, read_bundle
 from pointsman.predictions import PredictItem, item_from_dict, prediction_records
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from pointsman.cli.files import STANDARD
 from pointsman.cli.options import add_router_options, add_treasury_options, load_router, names, tags
 from pointsman.cli.promising import promise_words
 from pointsman.cli.saving import saving_words
 from pointsman.errors import InvalidFile
+from pointsman.json_lines import STANDARD
 from pointsman.money import format_usd
 from pointsman.types import MAX_DESCRIPTION_CHARACTERS, Candidate, Constraints, Decision, Task
 

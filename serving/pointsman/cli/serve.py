@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import random
+import signal
 import socket
 import sys
 import time
@@ -14,10 +15,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from pointsman.cli.options import add_router_options, add_treasury_options, load_router
+from pointsman.cli.starting import starting
 from pointsman.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from uvicorn import Config
+    from uvicorn.supervisors import Multiprocess
 
     from pointsman.configuration import Configuration
     from pointsman.http.webhook import Sender
@@ -57,10 +61,11 @@ def run(args: argparse.Namespace) -> int:
         import uvicorn
     except ModuleNotFoundError:
         raise MissingExtra("The HTTP server", "serve") from None
-    configuration = _configuration(args)
-    server = _server(args, configuration)
-    site = _site(args, configuration)
-    listener = _bound(server.host, server.port)
+    with starting():
+        configuration = _configuration(args)
+        server = _server(args, configuration)
+        site = _site(args, configuration)
+        listener = _bound(server.host, server.port)
     port = listener.getsockname()[1]
     if server.workers == 1:
         listener.listen(_BACKLOG)
@@ -68,23 +73,49 @@ def run(args: argparse.Namespace) -> int:
         uvicorn.Server(uvicorn.Config(site.app, log_level="warning")).run(sockets=[listener])
         return 0
     site.close()  # each worker opens its own
-    listener.close()  # the workers' supervisor binds the port itself
     _announce(site, server.host, port)
-    _export_settings(args)
-    factory = f"{__name__}:app_from_environment"
-    uvicorn.run(factory, factory=True, host=server.host, port=port, workers=server.workers, log_level="warning")
+    _export_settings(args, server.workers)
+    config = uvicorn.Config(
+        f"{__name__}:app_from_environment", factory=True, workers=server.workers, log_level="warning"
+    )
+    _supervisor(config, listener).run()
     return 0
+
+
+def _supervisor(config: "Config", listener: socket.socket) -> "Multiprocess":
+    """Return what keeps the worker processes; at SIGHUP each of them reads the configuration again."""
+    from uvicorn.supervisors import Multiprocess
+
+    class Workers(Multiprocess):
+        def handle_hup(self) -> None:
+            for process in self.processes:
+                if process.pid is not None:
+                    os.kill(process.pid, signal.SIGHUP)
+
+    listener.listen(_BACKLOG)
+    return Workers(config, sockets=[listener])
 
 
 def app_from_environment() -> "FastAPI":
     """Return the app that the POINTSMAN_* environment variables describe: the factory of worker processes."""
     parser = argparse.ArgumentParser()
     _add_options(parser)
-    names = {name: f"POINTSMAN_{name.upper()}" for name in _SETTINGS}
+    wanted = _SETTINGS[:1] if "POINTSMAN_CONFIG" in os.environ else _SETTINGS
+    names = {name: f"POINTSMAN_{name.upper()}" for name in wanted}
     given = {name: os.environ[variable] for name, variable in names.items() if variable in os.environ}
     words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     args = parser.parse_args(words)
-    return _site(args, _configuration(args)).app
+    with starting():
+        return _site(args, _configuration(args), tell_others=_tell_supervisor).app
+
+
+def _tell_supervisor() -> None:
+    """Have the process that started this worker tell all workers to read the configuration again."""
+    os.kill(os.getppid(), signal.SIGHUP)
+
+
+def _nothing() -> None:
+    """Close nothing, where nothing was opened."""
 
 
 class Site(NamedTuple):
@@ -116,12 +147,18 @@ def _server(args: argparse.Namespace, configuration: "Configuration | None") -> 
     return server
 
 
-def _site(args: argparse.Namespace, configuration: "Configuration | None") -> Site:
+def _site(
+    args: argparse.Namespace,
+    configuration: "Configuration | None",
+    tell_others: Callable[[], None] = _nothing,
+) -> Site:
     if configuration is not None:
+        from pointsman.configuration import Source
         from pointsman.http.opening import opened_app
 
         alerts = _alerts(args.alert_webhook or configuration.alert_webhook, configuration.tenant)
-        opened = opened_app(configuration, alerts=alerts)
+        source = Source(args.config, dict(os.environ))
+        opened = opened_app(configuration, source, alerts=alerts, tell_others=tell_others)
         return Site(opened.app, opened.router, opened.close, True)
     if args.alert_webhook is not None and args.budgets is None and args.database_url is None:
         raise InvalidInput("--alert-webhook tells of budgets, and none are kept; add --budgets.", field="alert_webhook")
@@ -130,10 +167,6 @@ def _site(args: argparse.Namespace, configuration: "Configuration | None") -> Si
     router = load_router(args)
     app = create_app(router, alerts=_alerts(args.alert_webhook, args.tenant))
     return Site(app, router, router.treasury.close if router.treasury is not None else _nothing, False)
-
-
-def _nothing() -> None:
-    """Close nothing, where nothing was opened."""
 
 
 def _alerts(url: str | None, tenant: str) -> "Sender | None":
@@ -158,8 +191,13 @@ def _announce(site: Site, host: str, port: int) -> None:
     sys.stdout.flush()
 
 
-def _export_settings(args: argparse.Namespace) -> None:
-    for name in _SETTINGS:
+def _export_settings(args: argparse.Namespace, workers: int) -> None:
+    """Tell the workers what to serve; a configuration says all but how many they are."""
+    if args.config is not None:
+        os.environ |= {"POINTSMAN_CONFIG": args.config, "POINTSMAN_SERVER_WORKERS": str(workers)}
+        return
+    os.environ.pop("POINTSMAN_CONFIG", None)
+    for name in _SETTINGS[1:]:
         value, variable = getattr(args, name), f"POINTSMAN_{name.upper()}"
         if value is None:
             os.environ.pop(variable, None)

@@ -22,10 +22,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("stats", help="sum up the logged requests")
     add_log_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--concise", action="store_true", help="compare answers with and without the instruction to be brief"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the figures of the period."""
+    if args.concise:
+        return _conciseness(args)
     import numpy as np
 
     from pointsman.insight import savings, statistics
@@ -39,6 +44,29 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _print(found.statistics)
     sys.stdout.write(savings_words(found.savings))
+    return 0
+
+
+def _conciseness(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from pointsman.insight import conciseness
+
+    with load_log(args) as log:
+        found = conciseness(log, load_period(args, log), np.random.default_rng(0))
+    if args.json:
+        print_json(found)
+        return 0
+    rows = {"output tokens": (found.output_tokens, ",.0f"), "reported quality": (found.quality, ".3f")}
+    for name, (one, form) in rows.items():
+        if one is None:
+            sys.stdout.write(f"{name}: too few reports to compare.\n")
+            continue
+        without, with_it, low, high = (f"{value:{form}}" for value in (one.without, one.with_it, one.low, one.high))
+        sys.stdout.write(
+            f"{name}: {with_it} with {found.version}, {without} without; the difference is {low} to {high} (95 %, "
+            f"{one.answers[1]:,} and {one.answers[0]:,} answers).\n"
+        )
     return 0
 
 

@@ -19,6 +19,8 @@ def check_together(configuration: Configuration, remarks: Remarks) -> None:
     _check_names(configuration, remarks)
     _check_database(configuration, remarks)
     _check_openness(configuration, remarks)
+    if configuration.rollout < 1 and configuration.fleet.baseline is None:
+        remarks.mistake(("routing", "rollout"), "routing.rollout sends callers to the baseline; set routing.baseline.")
     for name in configuration.output.max_tokens_by_type:
         try:
             task_type(name)

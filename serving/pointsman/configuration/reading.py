@@ -19,9 +19,11 @@ from pointsman.configuration.sections import read_section
 from pointsman.configuration.substitution import substituted
 from pointsman.configuration.variables import overridden, rollover_percent
 from pointsman.configuration.words import SECTIONS, Configuration, Deployment
+from pointsman.conversation import rules_from
 from pointsman.errors import InvalidConfig, InvalidFile, RegistryError
 from pointsman.registry import Fleet, ModelCard
 from pointsman.registry.documents import read_document
+from pointsman.settings import ConversationSettings
 
 S = TypeVar("S", bound=msgspec.Struct)
 _PLAIN: Final = tuple(name for name in SECTIONS if name != "routing")
@@ -81,6 +83,7 @@ def _configuration(
     cards, upstreams = read_models(data.get("models"), providers, remarks)
     fleet = _fleet(cards, routing.baseline, upstreams, remarks)
     sections: dict[str, Any] = {name: _section(SECTIONS[name], name, data, remarks) for name in _PLAIN}
+    _check_rules(sections["conversation"], remarks)
     sections["cache"] = replace(sections["cache"], seed=_seed(sections["cache"], folder, remarks))
     budgets = _with_rollover(read_budgets(data.get("budgets"), remarks), rollover_percent(environ, remarks))
     if fleet is None:
@@ -92,6 +95,7 @@ def _configuration(
         policy,
         routing.profile,
         routing.bundle,
+        routing.rollout,
         budgets,
         **(msgspec.structs.asdict(deployment) | sections),
     )
@@ -105,6 +109,13 @@ def _top(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _section(kind: type[S], name: str, data: Mapping[str, Any], remarks: Remarks) -> S:
     return kind(**read_section(kind, data.get(name), (name,), remarks))
+
+
+def _check_rules(conversation: ConversationSettings, remarks: Remarks) -> None:
+    try:
+        rules_from(conversation.rules)
+    except InvalidConfig as error:
+        remarks.mistake(("conversation", "rules"), error.message)
 
 
 def _seed(cache: Any, folder: File, remarks: Remarks) -> str | None:

@@ -14,7 +14,6 @@ from pointsman.configuration.variables import (
     BUDGET_FIELDS,
     REPLACED,
     ROLLOVER,
-    SMART_ROUTING,
     SWITCHES,
     is_scalar,
     variable_of,
@@ -94,7 +93,6 @@ def _variables() -> Iterator[str]:
         effects = [f"`{str(is_on).lower()}` {_effect(switch[is_on])}" for is_on in (True, False)]
         yield f"| `{name}` | {'; '.join(effects)} |"
     yield f"| `{ROLLOVER}` | sets `rollover` of every plan, 0 to 100 |"
-    yield f"| `{SMART_ROUTING}` | `false` is refused: let callers name a model, or list only one |"
     for name, instead in REPLACED.items():
         yield f"| `{name}` | no effect: {instead} |"
 

@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from pointsman.configuration.reading import read_configuration
 from pointsman.configuration.words import Configuration
 from pointsman.errors import InvalidConfig
 
-FIXED: Final = ("database_url", "tenant", "server.host", "server.port", "server.workers", "keys.secret")
-"""Settings that a running server keeps until it starts again."""
+FIXED: Final = ("database_url", "tenant", "hold_for_s", "alert_webhook", "server", "keys", "limits", "cache", "privacy")
+"""Settings and whole sections that a running server keeps until it starts again."""
 
 
 class Source:
@@ -44,7 +46,8 @@ def refuse_fixed_changes(old: Configuration, new: Configuration) -> None:
     Raises:
         InvalidConfig: the message names each such setting, and no value.
     """
-    changed = [key for key in FIXED if _value(old, key) != _value(new, key)]
+    before, after = _fixed(old), _fixed(new)
+    changed = [key for key in before if before[key] != after[key]]
     if changed:
         raise InvalidConfig(
             f"{', '.join(changed)} can't change while running; nothing was changed. Start again, or put "
@@ -53,8 +56,11 @@ def refuse_fixed_changes(old: Configuration, new: Configuration) -> None:
         )
 
 
-def _value(configuration: Configuration, key: str) -> Any:
-    value: Any = configuration
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value
+def _fixed(configuration: Configuration) -> dict[str, object]:
+    """Return the value of every fixed setting by its key, sections setting by setting."""
+    found: dict[str, object] = {}
+    for name in FIXED:
+        value = getattr(configuration, name)
+        parts = msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else None
+        found |= {name: value} if parts is None else {f"{name}.{key}": part for key, part in parts.items()}
+    return found

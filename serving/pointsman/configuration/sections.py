@@ -59,6 +59,8 @@ def _converted(kind: Any, value: object) -> Any:
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
     return str(value) if isinstance(value, str) else value
 
 
@@ -98,6 +100,8 @@ def _words(one: Any, meaning: Meaning) -> str:
     span = f" {meaning.range_words}".rstrip()
     if isinstance(one, inspect.LiteralType):
         return f"one of {', '.join(map(str, one.values))}"
+    if isinstance(one, inspect.ListType):
+        return "a list of mappings"
     if isinstance(one, inspect.DictType):
         return f"a mapping of names, each to {_words(one.value_type, meaning)}"
     names: list[tuple[type, str]] = [

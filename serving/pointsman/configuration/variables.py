@@ -35,6 +35,7 @@ ALIASES: Final[Mapping[str, Path]] = MappingProxyType(
 
 SWITCHES: Final[Mapping[str, Mapping[bool, Mapping[Path, str]]]] = MappingProxyType(
     {
+        "POINTSMAN_ENABLE_SMART_ROUTING": {True: {}, False: {("routing", "rollout"): "0"}},
         "POINTSMAN_ROUTER_ENABLE_ESCALATION": {True: {}, False: {("routing", "confidence"): "off"}},
         "POINTSMAN_ROUTER_COST_OPTIMIZATION": {
             True: {("routing", "strategy"): "cost-optimised"},
@@ -64,7 +65,6 @@ REPLACED: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Variables without an effect on a configuration, and what there is instead."""
 
-SMART_ROUTING: Final = "POINTSMAN_ENABLE_SMART_ROUTING"
 _ELSEWHERE: Final = ("POINTSMAN_CONFIG", "POINTSMAN_WEBHOOK_SECRET", "POINTSMAN_NOTEBOOK_QUICK")
 _OVERRULING: Final = "POINTSMAN_ROUTER_ENABLE_ESCALATION"
 _YES_NO: Final = {"true": True, "1": True, "false": False, "0": False}
@@ -147,7 +147,7 @@ def _put(data: dict[str, Any], path: Path, value: object) -> None:
 
 
 def _remark_on_others(given: Mapping[str, str], known: Mapping[str, Path], remarks: Remarks) -> None:
-    settled = {*known, *ALIASES, *SWITCHES, *_ELSEWHERE, ROLLOVER, SMART_ROUTING}
+    settled = {*known, *ALIASES, *SWITCHES, *_ELSEWHERE, ROLLOVER}
     for name, text in given.items():
         if name in REPLACED:
             if text.strip().lower() not in ("false", "0"):
@@ -157,11 +157,6 @@ def _remark_on_others(given: Mapping[str, str], known: Mapping[str, Path], remar
             close = get_close_matches(name.removeprefix(PREFIX), rests, n=1, cutoff=0.6)
             hint = f"did you mean {PREFIX}{close[0]}?" if close else "docs/configuration.md lists those that are."
             remarks.warn_of(name, f"no setting has this variable; {hint}")
-    if SMART_ROUTING in given and _switch(SMART_ROUTING, given[SMART_ROUTING], remarks) is False:
-        remarks.mistake_of(
-            SMART_ROUTING,
-            'routing can\'t be switched off for who asks for "auto"; let callers name a model, or list only one.',
-        )
 
 
 def rollover_percent(environ: Mapping[str, str], remarks: Remarks) -> int | None:

@@ -13,6 +13,7 @@ from pointsman.settings import (
     BatchingSettings,
     CacheSettings,
     CascadeSettings,
+    ConversationSettings,
     KeySettings,
     OutputSettings,
     PrivacySettings,
@@ -41,6 +42,7 @@ class RoutingSettings(msgspec.Struct, frozen=True):
 
     strategy: str = "cost-optimised"
     baseline: str | None = None
+    rollout: float = 1.0
     confidence: float | UnsetType | None = UNSET
     trade_usd: float | None = None
     target_quality: float | None = None
@@ -60,6 +62,7 @@ SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "retries": Retries,
     "streams": StreamSettings,
     "cache": CacheSettings,
+    "conversation": ConversationSettings,
     "trimming": TrimmingSettings,
     "output": OutputSettings,
     "cascade": CascadeSettings,
@@ -73,7 +76,8 @@ class Configuration(msgspec.Struct, frozen=True):
     """Everything that a server needs to know; each part goes to the room that it concerns.
 
     `fleet` has the baseline; `upstreams` says of each of its models where it is called. `bundle` None is the one that
-    comes along; `budgets` None keeps none. `hold_for_s` is how long a bill may take before its hold is presumed spent.
+    comes along; `rollout` is the share of callers that are routed; `budgets` None keeps none. `hold_for_s` is how long
+    a bill may take before its hold is presumed spent.
     """
 
     providers: Mapping[str, Provider]
@@ -82,6 +86,7 @@ class Configuration(msgspec.Struct, frozen=True):
     policy: Policy
     profile: Profile = "auto"
     bundle: str | None = None
+    rollout: float = 1.0
     budgets: Rules | None = None
     tenant: str = "default"
     database_url: str = "sqlite:///pointsman.db"
@@ -93,6 +98,7 @@ class Configuration(msgspec.Struct, frozen=True):
     retries: Retries = Retries()
     streams: StreamSettings = StreamSettings()
     cache: CacheSettings = CacheSettings()
+    conversation: ConversationSettings = ConversationSettings()
     trimming: TrimmingSettings = TrimmingSettings()
     output: OutputSettings = OutputSettings()
     cascade: CascadeSettings = CascadeSettings()

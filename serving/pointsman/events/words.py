@@ -46,7 +46,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     `cost_nanousd` is all attempts together, judges and failed ones included;
     `baseline_nanousd` what the baseline model would have cost with the same tokens, None without a baseline.
     `tokens_saved` are input tokens that trimming or the cache didn't send. `error` is the code of the refusal, where
-    there was one. `text` is None unless the configuration asks for text.
+    there was one. While short answers are compared, `instruction` is the version of what was asked for, "none" for
+    those it is compared with, and `conversation` the digest that the request was assigned by. `text` is None unless the
+    configuration asks for text.
     """
 
     decision_id: str
@@ -87,4 +89,6 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     overhead_ms: float | None = None
     status: int = 200
     error: str | None = None
+    instruction: str | None = None
+    conversation: str | None = None
     text: str | None = None

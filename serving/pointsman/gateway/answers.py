@@ -90,6 +90,12 @@ class Answers:
             )
         return found
 
+    def place(self, chat: Chat, tenant: str, header: str | None = None, *, constraints: str = "") -> bytes | None:
+        """Return what two requests share where the answer to one may be given to the other; None where none may."""
+        control = FREE if header is None else cache_control(header)
+        is_open = self._settings.enabled and control == FREE and may_cache(chat, self._settings)
+        return tenant.encode() + b"/" + request_digest(chat, constraints) if is_open else None
+
     def put(
         self,
         chat: Chat,
@@ -154,8 +160,8 @@ class Answers:
         max_age_us = math.inf if control.max_age_s is None else control.max_age_s * 1e6
         with self._lock:
             entry = self._memory.same(tenant, request_digest(chat, constraints), now_us, max_age_us)
-            if entry is not None:
-                return self._hit(entry, "exact", 1.0, now_us)
+        if entry is not None:
+            return self._hit(entry, "exact", 1.0, now_us)
         for question in self._questions(chat, tenant, constraints):
             with self._lock:
                 entry = self._memory.same_words(tenant, question, now_us, max_age_us)

@@ -1,6 +1,6 @@
 """What is asked of the gateway: a chat, who asks, and what the caller wishes of this one request."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -37,7 +37,8 @@ NO_WISHES: Final = Wishes()
 class Asked(msgspec.Struct, frozen=True):
     """One request: `body_bytes` is the size of the body as it came, `kind` what it is in the log.
 
-    Of the `headers` only versions and beta features of the caller's protocol are sent on.
+    Of the `headers` only versions and beta features of the caller's protocol are sent on. `spent` is told the tokens
+    that were used, once they are known.
     """
 
     chat: Chat
@@ -46,11 +47,18 @@ class Asked(msgspec.Struct, frozen=True):
     wishes: Wishes = NO_WISHES
     kind: str = "chat"
     headers: Mapping[str, str] = _NO_TAGS
+    spent: Callable[[int], None] | None = None
+    baseline: str | None = None
 
     @property
     def pinned(self) -> str | None:
-        """The model that the caller names; None where the router is to choose."""
-        return None if self.chat.model in AUTO else self.chat.model
+        """The model that the caller names, or gets outside of the rollout; None where the router is to choose."""
+        return self.baseline if self.chat.model in AUTO else self.chat.model
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether it may wait for others, and for a batch price: a stream, whose caller watches, may not."""
+        return self.wishes.can_wait and not self.chat.is_stream
 
     @property
     def tags(self) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """One attempt: money is held, the model is called, the bill is posted. Whole answers."""
 
+from typing import Final
+
 import msgspec
 
 from pointsman.chat import (
@@ -14,6 +16,7 @@ from pointsman.chat import (
     whole_chat,
     wire_body,
 )
+from pointsman.chat.wire import BATCH_TIER
 from pointsman.errors import UpstreamError
 from pointsman.events import Attempt, Purpose
 from pointsman.gateway.course import Course
@@ -21,6 +24,9 @@ from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan
 from pointsman.gateway.till import Held, Till
 from pointsman.types import Call
+
+_BAD_REQUEST: Final = 400
+_TOO_MANY: Final = 429
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -38,6 +44,7 @@ class Attempting:
 
     def __init__(self, parts: Parts, course: Course, plan: Plan, till: Till) -> None:
         self.parts, self.course, self.plan, self.till = parts, course, plan, till
+        self._full_price: set[str] = set()
 
     @property
     def chat(self) -> Chat:
@@ -58,15 +65,17 @@ class Attempting:
             UpstreamError: it gave none; what it may have billed is posted.
         """
         self.admit(model)
-        held = await self.held(model)
-        edit = self.plan.edit(self.parts.where[model].upstream_name, held.max_output_tokens)
-        return await self._sent(model, held, self.body(model, whole_chat(self.chat), edit, held), "answer")
+        try:
+            return await self._asked(model, "answer")
+        except UpstreamError as error:
+            if not self.refuses_batch(model, error):
+                raise
+        self._full_price.add(model)
+        return await self._asked(model, "answer")
 
     async def again(self, model: str) -> Tried:
         """Return another answer of a model to the caller's chat, to be compared. Raises as `answer`."""
-        held = await self.held(model)
-        edit = self.plan.edit(self.parts.where[model].upstream_name, held.max_output_tokens)
-        return await self._sent(model, held, self.body(model, whole_chat(self.chat), edit, held), "sample")
+        return await self._asked(model, "sample")
 
     async def aside(self, model: str, chat: Chat, purpose: Purpose) -> Tried:
         """Return a model's answer to another chat that this request needs, such as a judge's. Raises as `answer`."""
@@ -79,6 +88,27 @@ class Attempting:
         held = await self.till.hold(self.parts.card(model), call)
         edit = Edit(self.parts.where[model].upstream_name, held.max_output_tokens)
         return await self._sent(model, held, self.body(model, chat, edit, held), purpose)
+
+    def asks_batch(self, model: str) -> bool:
+        """Return whether a model is asked for at its batch price: where the request can wait, until it refuses."""
+        can_wait = self.course.asked.can_wait
+        return can_wait and model not in self._full_price and self.parts.has_batch_price(model)
+
+    def refuses_batch(self, model: str, error: UpstreamError) -> bool:
+        """Return whether a model refuses its batch price, where there is no capacity for it or it has none."""
+        if not (error.is_unbilled and self.asks_batch(model)):
+            return False
+        return error.status == _TOO_MANY or (error.status == _BAD_REQUEST and "service_tier" in error.message)
+
+    def edit(self, model: str, held: Held) -> Edit:
+        """Return the changes in the caller's chat on its way to a model."""
+        name = self.parts.where[model].upstream_name
+        return self.plan.edit(name, held.max_output_tokens, is_batch=self.asks_batch(model))
+
+    def pay(self, model: str, held: Held, reply: Reply) -> int | None:
+        """Post what an answer costs; at the batch price where its provider says that it served it so."""
+        is_batch = reply.tier == BATCH_TIER and self.parts.has_batch_price(model)
+        return self.till.pay(held, self.parts.card(model), reply, is_batch=is_batch)
 
     def admit(self, model: str) -> None:
         """Refuse a model whose circuit is open, unless the caller named it.
@@ -114,6 +144,12 @@ class Attempting:
             self.till.release(held, was_sent=False)
             raise
 
+    async def _asked(self, model: str, purpose: Purpose) -> Tried:
+        held = await self.held(model)
+        return await self._sent(
+            model, held, self.body(model, whole_chat(self.chat), self.edit(model, held), held), purpose
+        )
+
     async def _sent(self, model: str, held: Held, body: bytes, purpose: Purpose) -> Tried:
         parts, protocol = self.parts, self.parts.protocol(model)
         started, status = parts.clock(), None
@@ -132,7 +168,7 @@ class Attempting:
             self.course.upstream_s += parts.clock() - started
         parts.health.succeeded(model)
         reply = reply if purpose == "judge" else self.believed(reply)
-        paid = self.till.pay(held, parts.card(model), reply)
+        paid = self.pay(model, held, reply)
         self.note(model, held, reply, paid, purpose, first_ms=answer.first_ms, total_ms=answer.total_ms)
         return Tried(model, answer.body, protocol, reply, held.held_nanousd if paid is None else paid)
 
@@ -140,7 +176,10 @@ class Attempting:
         self, model: str, held: Held, error: UpstreamError, purpose: Purpose = "answer", status: int | None = None
     ) -> None:
         """Settle and note an attempt that gave no answer."""
-        self.parts.health.failed(model, error)
+        if self.refuses_batch(model, error):
+            self.parts.health.not_called(model)
+        else:
+            self.parts.health.failed(model, error)
         if error.is_unbilled:
             self.till.release(held, was_sent=error.status is not None)
         else:

@@ -10,6 +10,7 @@ from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.money import NANO
 from pointsman.types import Candidate, Decision
 from pointsman.verification import (
+    ASSUMED_AUC,
     Answer,
     Cascade,
     Expectation,
@@ -23,6 +24,9 @@ from pointsman.verification import (
     next_call,
 )
 
+_MOST_MODELS: Final = 12
+"""Thinking two calls ahead takes time with the square of the models."""
+
 _IN_DOUBT: Final = (0.2, 0.9)
 """Between these chances an answer is shown to a judge: outside, what it says would rarely change the choice."""
 
@@ -32,8 +36,8 @@ class Cascading:
 
     def __init__(self, attempting: Attempting, decision: Decision, trade_usd: float) -> None:
         self.attempting, self.decision = attempting, decision
-        self.settings = attempting.parts.cascade
-        allowed = (decision.model, *decision.fallbacks)
+        self.settings, belief = attempting.parts.cascade, attempting.parts.belief
+        allowed = (decision.model, *decision.fallbacks)[:_MOST_MODELS]
         by_model = {one.model: one for one in decision.candidates}
         self.candidates: list[Candidate] = [by_model[model] for model in allowed]
         outlook = Outlook(
@@ -41,6 +45,7 @@ class Cascading:
             price_nanousd=np.array([one.cost_nanousd for one in self.candidates], dtype=np.int64),
             trade_nanousd=round(trade_usd * NANO),
             max_calls=self.settings.max_calls,
+            auc=ASSUMED_AUC if belief.fit is None else belief.fit.auc,
         )
         self.state = Cascade(outlook)
         self.tried: list[Tried] = []

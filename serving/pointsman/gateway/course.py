@@ -1,18 +1,21 @@
 """One request on its way through the gateway: what was decided, what was tried, what it cost, how long it took."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from pointsman.chat import Reply
-from pointsman.errors import Forbidden
+from pointsman.conversation.affinity import cached_prefix
 from pointsman.events import Attempt, CacheUse, Event
 from pointsman.gateway.asked import Asked
+from pointsman.gateway.fitting import Limits
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan
 from pointsman.money import NANO
 from pointsman.registry import TokenUsage
+from pointsman.treasury.treasury import new_id
 from pointsman.types import Decision
 
 _DIGITS: Final = 9
@@ -22,17 +25,20 @@ _DIGITS: Final = 9
 class Course:
     """What is known of a request so far.
 
-    `started` and `upstream_s` are seconds of the monotonic clock; `at_us` is when it came, microseconds since 1970.
+    `started`, `upstream_s` and `waited_s` are seconds of the monotonic clock, the last those that a request which can
+    wait stood in its queue; `at_us` is when it came, microseconds since 1970.
     `error` is the code of the refusal that ended it.
     """
 
     asked: Asked
     parts: Parts
+    tags: Mapping[str, str]
     started: float
     at_us: int
     decision: Decision | None = None
     attempts: list[Attempt] = field(default_factory=list)
     upstream_s: float = 0.0
+    waited_s: float = 0.0
     model: str | None = None
     reply: Reply | None = None
     usage: TokenUsage | None = None
@@ -41,14 +47,21 @@ class Course:
     baseline: str | None = None
     baseline_nanousd: int | None = None
     words: dict[str, str] = field(default_factory=dict)
+    limits: Limits | None = None
     text: str | None = None
     error: str | None = None
     status: int = 200
+    _own_id: str = field(default_factory=new_id)
 
     @property
     def cost_nanousd(self) -> int:
         """What all attempts cost; those whose bill nobody knows count as held."""
         return sum(one.held_nanousd if one.cost_nanousd is None else one.cost_nanousd for one in self.attempts)
+
+    @property
+    def tokens(self) -> int:
+        """What all attempts read and wrote, as far as their providers said."""
+        return sum((one.input_tokens or 0) + (one.output_tokens or 0) for one in self.attempts)
 
     @property
     def is_cascade(self) -> bool:
@@ -58,8 +71,9 @@ class Course:
 
     def planned(self, plan: Plan) -> None:
         """Note what is routed and sent."""
-        self.tokens_saved += plan.tokens_saved
+        self.tokens_saved = plan.tokens_saved
         self.words.update(plan.words)
+        self.limits = plan.limits
         if self.parts.privacy.text != "none":
             self.text = plan.task.description
 
@@ -68,8 +82,8 @@ class Course:
         self.model, self.reply, self.usage = model, reply, reply.usage
         self._compare()
         if reply.usage is not None and not self.tokens_saved:
-            tenant, tokens = self.asked.who.tenant, reply.usage.input_tokens
-            self.parts.conversations.remember(tenant, self.asked.chat, model, tokens)
+            cached = cached_prefix(reply.usage, is_automatic=self.parts.protocol(model) == "openai")
+            self.parts.conversations.remember(self.asked.who.tenant, self.asked.chat, model, *cached)
 
     def reused(self, model: str, reply: Reply) -> None:
         """Note an answer that was given before."""
@@ -105,24 +119,29 @@ class Course:
                 "confidence": f"{decision.confidence:.4f}",
                 "strategy": decision.strategy,
             }
-            if decision.decision_id is not None:
-                found["decision-id"] = decision.decision_id
+        found["decision-id"] = self.decision_id
         return found
 
+    @property
+    def decision_id(self) -> str:
+        """What the answer, its holds and its line of the log go by; where nothing was held, an id of its own."""
+        decided = None if self.decision is None else self.decision.decision_id
+        return decided or self._own_id
+
     def overhead_ms(self, now: float) -> float:
-        """Return the milliseconds that weren't spent waiting for a provider."""
-        return max(0.0, (now - self.started - self.upstream_s) * 1000)
+        """Return the milliseconds that weren't spent waiting for a provider or, where it can wait, in the queue."""
+        return max(0.0, (now - self.started - self.upstream_s - self.waited_s) * 1000)
 
     def event(self, now: float) -> Event:
         """Return the line of the log."""
         asked, usage = self.asked, self.usage
         event = Event(
-            decision_id=_decision_id(self.decision, self.at_us),
+            decision_id=self.decision_id,
             at_us=self.at_us,
             kind=asked.kind,
             tenant=asked.who.tenant,
             key=asked.who.key,
-            tags=_tags(asked),
+            tags=self.tags,
             model=self.model,
             requested_model=asked.chat.model,
             is_routed=asked.pinned is None,
@@ -139,6 +158,8 @@ class Course:
             overhead_ms=self.overhead_ms(now),
             status=self.status,
             error=self.error,
+            instruction=None if self.limits is None else self.limits.version,
+            conversation=None if self.limits is None else self.limits.conversation,
             text=self.text,
         )
         return event if self.decision is None else msgspec.structs.replace(event, **_decided(self.decision))
@@ -149,20 +170,6 @@ def dollars(nanousd: int) -> str:
     sign, rest = "-" if nanousd < 0 else "", abs(nanousd)
     text = f"{sign}{rest // NANO}.{rest % NANO:0{_DIGITS}d}".rstrip("0")
     return text + "0" if text.endswith(".") else text
-
-
-def _tags(asked: Asked) -> dict[str, str]:
-    """Return who and what the request counts for; of one that names another payer, those of its key."""
-    try:
-        return asked.tags
-    except Forbidden:
-        return asked.who.tags()
-
-
-def _decision_id(decision: Decision | None, at_us: int) -> str:
-    if decision is not None and decision.decision_id is not None:
-        return decision.decision_id
-    return f"none-{at_us}"
 
 
 def _decided(decision: Decision) -> dict[str, Any]:
@@ -180,6 +187,7 @@ def _decided(decision: Decision) -> dict[str, Any]:
         "is_degraded": decision.degradation is not None,
         "novelty": decision.novelty,
         "bundle": decision.bundle,
+        "features": decision.features,
         "qualities": {one.model: one.quality for one in decision.candidates},
         "expected_nanousd": decision.cost_nanousd,
     }

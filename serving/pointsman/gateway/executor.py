@@ -1,5 +1,10 @@
 """Runs chats: decides, holds, calls, falls back, settles. Whole answers; `streaming` has those sent piece by piece."""
 
+import asyncio
+import os
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Final
+
 import msgspec
 
 from pointsman.chat import translated_reply
@@ -8,12 +13,21 @@ from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.cascading import Cascading
 from pointsman.gateway.course import Course
+from pointsman.gateway.evaluating import Evaluated, Evaluation, evaluate
 from pointsman.gateway.health import is_callers_fault
 from pointsman.gateway.keeping import found, keep
 from pointsman.gateway.later import Later
+from pointsman.gateway.loading import Loading
 from pointsman.gateway.parts import Parts
-from pointsman.gateway.planning import planned
+from pointsman.gateway.planning import Plan, planned
+from pointsman.gateway.rollout import rolled_out
+from pointsman.gateway.tasks import Executed, Result, Work, execute, execute_many, work_of
 from pointsman.gateway.till import Till
+from pointsman.gateway.waiting import Waiting
+from pointsman.types import Decision, Task
+
+CALLER_LEFT: Final = 499
+"""The status in the log of a request that nobody waited for to its end, as nginx writes it."""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -30,6 +44,45 @@ class Executor:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.later = Later()
+        self.waiting = Waiting(self)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str] = "pointsman.yaml", environ: Mapping[str, str] = os.environ) -> Loading:
+        """Return the gateway of a configuration, to be opened by `async with`, or by `with ....in_thread()`.
+
+        Raises:
+            InvalidConfig: the file or the environment can't be used; the message has every mistake.
+        """
+        return Loading.of(path, environ)
+
+    async def execute(
+        self, task: Work | Task | str, *, task_type: str | None = None, budget_usd: float | None = None
+    ) -> Executed:
+        """Route a task, run it, and return its answer.
+
+        `task_type` and `budget_usd` are for a plain text; a `Task` or `Work` says so itself, and much more.
+
+        Raises:
+            PointsmanError: as `answer`.
+        """
+        work = Work(Task(task, task_type, budget_usd)) if isinstance(task, str) else work_of(task)
+        return await execute(self, work)
+
+    async def execute_many(self, tasks: Sequence[Work | Task | str], *, can_wait: bool = False) -> list[Result]:
+        """Run many tasks, as many at once as `batching` says; each gets its answer, or its error, in its place.
+
+        `can_wait` says so of all: they are decided together, and cost the batch price of providers that offer one.
+        """
+        works = [work_of(task, can_wait=can_wait) for task in tasks]
+        return await execute_many(self, works, concurrency=self.parts.batching.concurrency)
+
+    async def evaluate(self, text: Evaluation | str, *, judges: tuple[str, ...] | int = 1) -> Evaluated:
+        """Have a text judged by models, or by so many that the router chooses; an `Evaluation` says that itself.
+
+        Raises:
+            PointsmanError: as `gateway.evaluating.evaluate`.
+        """
+        return await evaluate(self, Evaluation(text, judges=judges) if isinstance(text, str) else text)
 
     async def answer(self, asked: Asked) -> Answered:
         """Return an answer: one that was given before, the chosen model's, or that of the first fallback to give one.
@@ -37,33 +90,53 @@ class Executor:
         Raises:
             InvalidInput, UnknownModel, NoEligibleModel: it can't be routed.
             BudgetExceeded, FrozenScope, LedgerUnavailable: it may not be paid.
+            Overloaded: it can wait, and too many do.
             UpstreamError: no provider gave an answer.
         """
         course = self.begun(asked)
+        concluded = self.concluded(course, self.tried(course))
+        return await (self.waiting.attended(concluded) if asked.can_wait else concluded)
+
+    async def concluded(self, course: Course, tried: Awaitable[Tried]) -> Answered:
+        """Return what was tried as an answer to the caller, and write the request into the log. Raises as `answer`."""
         try:
-            tried = await self.tried(course)
-            body = said(tried, asked)
+            body = said(await tried, course.asked)
         except PointsmanError as error:
             course.error, course.status = error.code, http_status(error)
+            raise
+        except asyncio.CancelledError:
+            course.error, course.status = "cancelled", CALLER_LEFT
             raise
         finally:
             self.ended(course)
         return Answered(body, course.facts(self.parts.clock()), course)
 
     def begun(self, asked: Asked) -> Course:
-        """Return the course of a request that comes in."""
-        return Course(asked, self.parts, self.parts.clock(), self.parts.wall_us())
+        """Return the course of a request that comes in.
+
+        Raises:
+            Forbidden: it names another payer than its key does.
+        """
+        parts = self.parts
+        return Course(rolled_out(asked, parts), parts, asked.tags, parts.clock(), parts.wall_us())
 
     def ended(self, course: Course) -> None:
-        """Write a request into the log."""
+        """Write a request into the log, and say what it used."""
+        if course.asked.spent is not None:
+            course.asked.spent(course.tokens)
         if course.parts.log is not None:
             course.parts.log.add(course.event(self.parts.clock()))
 
     async def tried(self, course: Course) -> Tried:
         """Return the answer to a request, in its provider's protocol. Raises as `answer`."""
+        if course.asked.can_wait:
+            return await self.waiting.tried(course)
         if (known := found(course)) is not None:
             return known
-        attempting = await self.decided(course)
+        return await self.carried_out(course, await self.decided(course))
+
+    async def carried_out(self, course: Course, attempting: Attempting) -> Tried:
+        """Return the answer to a request that was decided. Raises as `answer`."""
         try:
             if course.is_cascade:
                 assert course.decision is not None
@@ -82,14 +155,21 @@ class Executor:
         Raises:
             PointsmanError: it can't be routed, or may not be paid; nothing is held.
         """
-        parts, asked = course.parts, course.asked
-        plan = planned(asked, parts)
+        plan = self.plan(course)
+        decision = await course.parts.tenants.of(course.asked.who.tenant).route_async(plan.task)
+        return self.attempting(course, plan, decision)
+
+    def plan(self, course: Course) -> Plan:
+        """Return what is routed and sent. Raises as `planned`."""
+        plan = planned(course.asked, course.parts)
         course.planned(plan)
-        router = parts.tenants.of(asked.who.tenant)
-        assert router.treasury is not None
-        course.decision = await router.route_async(plan.task)
-        till = Till(router.treasury, plan.task, course.decision, self.later)
-        return Attempting(parts, course, plan, till)
+        return plan
+
+    def attempting(self, course: Course, plan: Plan, decision: Decision) -> Attempting:
+        """Return what makes the attempts of a decision."""
+        course.decision = decision
+        treasury = course.parts.tenants.treasury_of(course.asked.who.tenant)
+        return Attempting(course.parts, course, plan, Till(treasury, plan.task, decision, self.later))
 
 
 def said(tried: Tried, asked: Asked) -> bytes:

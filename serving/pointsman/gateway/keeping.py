@@ -4,10 +4,13 @@ import msgspec
 
 from pointsman.caching.words import Answer
 from pointsman.chat import read_reply
-from pointsman.gateway.asked import NO_WISHES, Wishes
+from pointsman.errors import PointsmanError
+from pointsman.gateway.asked import NO_WISHES, Asked, Wishes
 from pointsman.gateway.attempting import Tried
 from pointsman.gateway.course import Course
-from pointsman.types import ANYTHING
+from pointsman.gateway.parts import Parts
+from pointsman.gateway.planning import planned
+from pointsman.types import ANYTHING, Decision
 
 
 def found(course: Course) -> Tried | None:
@@ -27,8 +30,26 @@ def found(course: Course) -> Tried | None:
     if known is None:
         return None
     reply = read_reply(known.protocol, known.body)
+    course.decision = _read(course)
     course.reused(known.model, msgspec.structs.replace(reply, usage=known.usage))
     return Tried(known.model, known.body, known.protocol, reply, 0)
+
+
+def _read(course: Course) -> Decision | None:
+    """Return how the request would be routed, without money: what the answer says of complexity and confidence."""
+    try:
+        return course.parts.tenants.unpaid.route(planned(course.asked, course.parts).task)
+    except PointsmanError:
+        return None
+
+
+def place(asked: Asked, parts: Parts) -> bytes | None:
+    """Return what requests share of which one answer will do for all; None where each needs its own."""
+    if parts.answers is None:
+        return None
+    wishes = asked.wishes
+    header, constraints = wishes.cache_control or None, constraints_of(wishes)
+    return parts.answers.place(asked.chat, asked.who.tenant, header, constraints=constraints)
 
 
 def keep(course: Course, tried: Tried) -> None:

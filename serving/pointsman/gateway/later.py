@@ -27,11 +27,12 @@ class Later:
         return task
 
     async def drain(self, timeout_s: float) -> int:
-        """Wait for what was begun; return how many didn't end in time."""
-        if not self._tasks:
-            return 0
-        _, pending = await asyncio.wait(self._tasks, timeout=timeout_s)
-        return len(pending)
+        """Wait for what was begun, and for what that begins; return how many didn't end in time."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_s
+        while self._tasks and (left_s := end - loop.time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left_s)
+        return len(self._tasks)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pointsman.chat import Protocol
 from pointsman.conversation import Boilerplate
@@ -26,6 +27,8 @@ from pointsman.store import EventLog
 from pointsman.tenants import Tenants
 from pointsman.verification import Belief
 
+_WHOLE: Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -49,6 +52,7 @@ class Parts:
     log: EventLog | None
     clock: Callable[[], float]
     wall_us: Callable[[], int]
+    rollout: float
     trimming: TrimmingSettings
     output: OutputSettings
     cascade: CascadeSettings
@@ -73,6 +77,15 @@ class Parts:
     def provider(self, model: str) -> Provider:
         """Return who serves a model of the fleet."""
         return self.providers[self.where[model].provider]
+
+    def has_batch_price(self, model: str) -> bool:
+        """Return whether a model can be asked for at a batch price: only OpenAI's protocol has a word for that."""
+        offered = self.provider(model).has_batch_prices and self.protocol(model) == "openai"
+        return offered and self.card(model).price.batch_percent < _WHOLE
+
+    def batch_models(self) -> tuple[str, ...]:
+        """Return the models that can be asked for at a batch price."""
+        return tuple(model for model in self.fleet.ids if self.has_batch_price(model))
 
     def protocol(self, model: str) -> Protocol:
         """Return how the provider of a model is spoken to: LiteLLM speaks OpenAI's protocol."""

@@ -10,7 +10,7 @@ from pointsman.conversation import needs, routed
 from pointsman.conversation.affinity import cache_saving_nanousd
 from pointsman.conversation.trimming import Trim
 from pointsman.gateway.asked import Asked
-from pointsman.gateway.fitting import answer_limits, trim_of
+from pointsman.gateway.fitting import Limits, answer_limits, trim_of
 from pointsman.gateway.parts import Parts
 from pointsman.types import Call, Constraints, Task
 
@@ -26,13 +26,13 @@ class Plan(msgspec.Struct, frozen=True):
     task: Task
     dropped: frozenset[int] = frozenset()
     shortened: Mapping[int, str] = _NOTHING
-    instruction: str | None = None
+    limits: Limits = Limits(None)
     tokens_saved: int = 0
     words: Mapping[str, str] = {}
 
-    def edit(self, upstream_name: str, max_output_tokens: int) -> Edit:
-        """Return the changes for one model."""
-        return Edit(upstream_name, max_output_tokens, self.dropped, self.shortened, self.instruction)
+    def edit(self, upstream_name: str, max_output_tokens: int, *, is_batch: bool = False) -> Edit:
+        """Return the changes for one model, and whether it is asked for at its batch price."""
+        return Edit(upstream_name, max_output_tokens, self.dropped, self.shortened, self.limits.instruction, is_batch)
 
 
 def planned(asked: Asked, parts: Parts) -> Plan:
@@ -51,21 +51,22 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         constraints=_constraints(asked, parts, saved),
         tags=asked.tags,
     )
-    limit, words = answer_limits(asked, parts, task)
-    bound = input_bound(chat, asked.body_bytes) + len(words or "")
+    limits = answer_limits(asked, parts, task)
+    bound = input_bound(chat, asked.body_bytes) + len((limits.instruction or "").encode())
     call = Call(
         most_input_tokens=bound if trim is None else min(bound, _trimmed_bound(chat, trim)),
-        max_output_tokens=limit,
+        max_output_tokens=limits.tokens,
         answers=chat.answers,
         caches_for_an_hour=caches_for_an_hour(chat),
+        batch_models=parts.batch_models() if asked.can_wait else (),
         cost_changes_nanousd=_warm(asked, parts),
         is_made_here=True,
     )
     task = msgspec.structs.replace(task, call=call)
     if trim is None:
-        return Plan(task, instruction=words)
+        return Plan(task, limits=limits)
     told = {} if trim.report is None else {"trimmed": trim.report}
-    return Plan(task, trim.dropped, trim.shortened, words, saved, told)
+    return Plan(task, trim.dropped, trim.shortened, limits, saved, told)
 
 
 def _trimmed_bound(chat: Chat, trim: Trim) -> int:
@@ -98,7 +99,8 @@ def _constraints(asked: Asked, parts: Parts, tokens_saved: int) -> Constraints:
 
 
 def _closed(asked: Asked, parts: Parts) -> tuple[str, ...]:
-    """Return the models whose circuit is open; a model that the caller names is tried all the same."""
+    """Return the models whose circuit is open; where all are, each says so itself, and a named one is tried anyway."""
     if asked.pinned is not None:
         return ()
-    return tuple(model for model in parts.fleet.ids if parts.health.is_open(model))
+    closed = tuple(model for model in parts.fleet.ids if parts.health.is_open(model))
+    return closed if len(closed) < len(parts.fleet.ids) else ()

@@ -10,7 +10,6 @@ from pointsman.gateway.keeping import keep
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.till import Held
 
-_ENDED_EARLY: Final = "the provider's stream ended before the answer did"
 _NOTHING: Final = Reply("", "unknown", 0, None)
 _HUNG_UP: Final = "the caller hung up, and the stream was cut off"
 
@@ -31,7 +30,7 @@ class Pump:
         try:
             self.attempting.admit(self.model)
             held = await self.attempting.held(self.model)
-            edit = self.attempting.plan.edit(self.parts.where[self.model].upstream_name, held.max_output_tokens)
+            edit = self.attempting.edit(self.model, held)
             body = self.attempting.body(self.model, self.attempting.chat, edit, held)
         except PointsmanError as error:
             await self.pipe.close(error)
@@ -76,31 +75,32 @@ class Pump:
             return error
         except asyncio.CancelledError:
             return UpstreamError(_HUNG_UP)
-        return None if self.reader.is_complete else UpstreamError(_ENDED_EARLY)
+        self.reader.close()
+        return self.reader.error
 
     def _unheard(self, held: Held, reply: Reply, failure: UpstreamError) -> None:
         """Settle a stream of which the caller got nothing: its usage may be known all the same."""
         if reply.usage is None:
             self.attempting.failed(self.model, held, failure)
             return
-        paid = self.attempting.till.pay(held, self.parts.card(self.model), reply)
+        paid = self.attempting.pay(self.model, held, reply)
         self.attempting.note(self.model, held, reply, paid, error=failure)
         self.parts.health.failed(self.model, failure)
 
     def _settle(self, held: Held, reply: Reply, failure: UpstreamError | None, total_ms: float) -> None:
         """Post what the answer cost: its usage where the provider stated it, however the stream ended."""
-        card, protocol = self.parts.card(self.model), self.parts.protocol(self.model)
-        paid = self.attempting.till.pay(held, card, reply)
+        protocol = self.parts.protocol(self.model)
+        paid = self.attempting.pay(self.model, held, reply)
         self.attempting.note(self.model, held, reply, paid, first_ms=self.first_ms, total_ms=total_ms, error=failure)
         if failure is None:
             self.parts.health.succeeded(self.model)
         elif failure.message != _HUNG_UP:
             self.parts.health.failed(self.model, failure)
         self.course.ended_by(self.model, reply)
-        if failure is None:
-            tried = Tried(self.model, whole_of_stream(self.reader), protocol, reply, paid or held.held_nanousd)
-            keep(self.course, tried)
-        else:
+        if failure is None and self.parts.answers is not None:
+            cost = held.held_nanousd if paid is None else paid
+            keep(self.course, Tried(self.model, whole_of_stream(self.reader), protocol, reply, cost))
+        if failure is not None:
             self.course.error, self.course.status = failure.code, http_status(failure)
 
     def _last(self, failure: UpstreamError | None) -> bytes:

@@ -4,10 +4,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from pointsman.beside import repeated
 from pointsman.errors import LedgerUnavailable
-from pointsman.gateway.executor import Executor
+from pointsman.gateway.parts import Parts
+
+if TYPE_CHECKING:
+    from pointsman.gateway.executor import Executor
 
 REFRESH_S: Final = 0.5
 """Half of what the treasury takes as fresh, so that no request waits for a reading."""
@@ -17,16 +21,14 @@ _LOG: Final = logging.getLogger("pointsman.gateway")
 
 
 @contextlib.asynccontextmanager
-async def running(executor: Executor) -> AsyncIterator[None]:
+async def running(executor: "Executor") -> AsyncIterator[None]:
     """Keep a gateway going while the block runs; afterwards wait for streams and bills, and close the connections."""
     await executor.parts.upstreams.open()
-    task = asyncio.create_task(_refreshing(executor))
     try:
-        yield
+        async with repeated(lambda: _refresh(executor.parts), REFRESH_S):
+            yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await executor.waiting.close(DRAIN_S)
         if unfinished := await executor.later.drain(DRAIN_S):
             _LOG.error("%d streams or bills didn't end in %g s; their holds will be presumed", unfinished, DRAIN_S)
         await executor.parts.upstreams.close()
@@ -34,17 +36,11 @@ async def running(executor: Executor) -> AsyncIterator[None]:
             await asyncio.to_thread(executor.parts.answers.close)
 
 
-async def _refreshing(executor: Executor) -> None:
-    while True:
-        await asyncio.to_thread(_refresh, executor)
-        parts = executor.parts
-        parts.tenants.note_availability({model: parts.health.availability(model) for model in parts.fleet.ids})
-        await asyncio.sleep(REFRESH_S)
-
-
-def _refresh(executor: Executor) -> None:
+def _refresh(parts: Parts) -> None:
+    """Read what was spent, and learn how available the models are, so that no request waits for it."""
     try:
-        for treasury in executor.parts.tenants.treasuries():
+        for treasury in parts.tenants.treasuries():
             treasury.standing.refresh(treasury.clock())
     except LedgerUnavailable as error:
         _LOG.error("%s", error.message)
+    parts.tenants.note_availability({model: parts.health.availability(model) for model in parts.fleet.ids})

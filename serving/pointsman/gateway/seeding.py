@@ -9,6 +9,7 @@ from pointsman.caching.digest import seed_digest, seed_question
 from pointsman.caching.words import Answer, Entry
 from pointsman.chat import PROTOCOLS, Protocol
 from pointsman.errors import InvalidInput
+from pointsman.json_lines import read_lines
 from pointsman.registry import TokenUsage
 
 ANY_MODEL: Final = "auto"
@@ -42,6 +43,15 @@ def seed_from_dict(data: object, place: str = "seed") -> Seed:
         return Seed(_words(data, "prompt", place), answer, model=model)
     system, text = _asked(data["messages"], place)
     return Seed(text, answer, system, model)
+
+
+def read_seeds(path: str) -> list[Seed]:
+    """Return the seeds of a JSON Lines file.
+
+    Raises:
+        InvalidFile, InvalidInput: what can't be used, with file and line.
+    """
+    return [seed_from_dict(line.data, line.place) for line in read_lines(path)]
 
 
 def seed_entries(seeds: Iterable[Seed], tenant: str, now_us: int) -> list[Entry]:

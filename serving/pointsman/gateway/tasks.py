@@ -1,7 +1,9 @@
 """Tasks that are run: a description becomes a chat, its answer comes back as text with what it cost."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,9 +12,11 @@ from pointsman.chat import read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway.asked import Asked, Wishes
 from pointsman.gateway.course import Course
-from pointsman.gateway.executor import Executor
 from pointsman.money import usd
 from pointsman.types import Decision, Task
+
+if TYPE_CHECKING:
+    from pointsman.gateway.executor import Executor
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -51,33 +55,56 @@ class Executed(msgspec.Struct, frozen=True):
 Result = Executed | PointsmanError
 
 
-async def execute(executor: Executor, work: Work, who: Principal = ANONYMOUS) -> Executed:
-    """Route a task, run it, and return its answer.
+def work_of(task: Work | Task | str, *, can_wait: bool = False) -> Work:
+    """Return a task, or its text, as work; what can wait may, whichever of the two says so."""
+    work = task if isinstance(task, Work) else Work(Task(task) if isinstance(task, str) else task)
+    return msgspec.structs.replace(work, can_wait=True) if can_wait else work
+
+
+async def run(
+    executor: "Executor", work: Work, who: Principal = ANONYMOUS, spent: Callable[[int], None] | None = None
+) -> tuple[Executed, dict[str, str]]:
+    """Route a task, run it, and return its answer with what there is to say of it by header, without prefix.
+
+    `spent` is told the tokens that were used.
 
     Raises:
         PointsmanError: as `Executor.answer`.
     """
-    answered = await executor.answer(_asked(work, who))
-    return _executed(answered.course, work.task.id)
+    answered = await executor.answer(_asked(work, who, spent))
+    return _executed(answered.course, work.task.id), answered.facts
+
+
+async def execute(executor: "Executor", work: Work, who: Principal = ANONYMOUS) -> Executed:
+    """Return the answer of a task that is run; see `run`."""
+    return (await run(executor, work, who))[0]
 
 
 async def execute_many(
-    executor: Executor, works: Sequence[Work], who: Principal = ANONYMOUS, *, concurrency: int = 8
+    executor: "Executor",
+    works: Sequence[Work],
+    who: Principal = ANONYMOUS,
+    *,
+    concurrency: int = 8,
+    spent: Callable[[int], None] | None = None,
 ) -> list[Result]:
-    """Run many tasks, so many at once; each gets its answer, or the error that kept it from one, in its place."""
+    """Run many tasks; each gets its answer, or the error that kept it from one, in its place.
+
+    So many run at once; those that can wait do so in the gateway's queue, where `batching` says how many run.
+    """
     turn = asyncio.Semaphore(concurrency)
 
-    async def run(work: Work) -> Result:
-        async with turn:
-            try:
-                return await execute(executor, work, who)
-            except PointsmanError as error:
-                return error
+    async def one(work: Work) -> Result:
+        try:
+            async with contextlib.nullcontext() if work.can_wait else turn:
+                return (await run(executor, work, who, spent))[0]
+        except PointsmanError as error:
+            return error
 
-    return list(await asyncio.gather(*(run(work) for work in works)))
+    return list(await asyncio.gather(*(one(work) for work in works)))
 
 
-def _asked(work: Work, who: Principal) -> Asked:
+def _asked(work: Work, who: Principal, spent: Callable[[int], None] | None) -> Asked:
     task = work.task
     messages = [{"role": "system", "content": work.system}] if work.system else []
     messages.append({"role": "user", "content": task.description})
@@ -88,7 +115,7 @@ def _asked(work: Work, who: Principal) -> Asked:
         body["temperature"] = work.temperature
     size = sum(len(message["content"].encode()) for message in messages)
     wishes = Wishes(task.type, task.budget_usd, task.constraints, task.tags, can_wait=work.can_wait)
-    return Asked(read_chat("openai", body), size, who, wishes, "execute")
+    return Asked(read_chat("openai", body), size, who, wishes, "execute", spent=spent)
 
 
 def _executed(course: Course, task_id: str | None) -> Executed:

@@ -68,7 +68,7 @@ class Till:
             raise answer
         return Held(answer.hold_id, answer.held_nanousd, answer.max_output_tokens)
 
-    def pay(self, held: Held, card: ModelCard, reply: Reply) -> int | None:
+    def pay(self, held: Held, card: ModelCard, reply: Reply, *, is_batch: bool = False) -> int | None:
         """Post what an answer costs, and return it; None where nobody knows, so that the whole hold is posted.
 
         It costs its usage at the card's price, or what the provider states where that is more.
@@ -77,7 +77,7 @@ class Till:
         if usage is None:
             self.presume(held)
             return None
-        cost = invoice_nanousd(card.price, usage, stated_nanousd=reply.stated_nanousd)
+        cost = invoice_nanousd(card.price, usage, is_batch=is_batch, stated_nanousd=reply.stated_nanousd)
         bill = Amount(cost, usage.input_tokens, usage.output_tokens)
         if bill.nanousd == 0 < held.held_nanousd or bill.nanousd > most_believable_nanousd(held.held_nanousd):
             _LOG.warning("%s: a bill of %s can't be true; the hold is posted", held.hold_id, format_usd(bill.nanousd))

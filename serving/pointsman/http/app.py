@@ -27,6 +27,7 @@ from pointsman.tenants import Tenants
 if TYPE_CHECKING:
     from pointsman.gateway import Executor
     from pointsman.gateway.answers import Answers
+    from pointsman.gateway.reloading import Reloading
     from pointsman.store import EventLog, StoredKeys
 
 _DESCRIPTION: Final = """\
@@ -43,6 +44,7 @@ def create_app(
     clock: Callable[[], float] = time.perf_counter,
     alerts: Sender | None = None,
     executor: "Executor | None" = None,
+    reloading: "Reloading | None" = None,
     answers: "Answers | None" = None,
     log: "EventLog | None" = None,
     gate: Gate | None = None,
@@ -52,7 +54,8 @@ def create_app(
 
     A router with a treasury gets the routes of budgets; holds expire and alerts are told while the application runs,
     which closes the treasury in the end. `alerts` delivers them as a webhook too. An `executor` on the same router
-    gives the routes of the gateway, which runs while the application does.
+    gives the routes of the gateway, which runs while the application does; `reloading` the one that has it take on its
+    configuration anew, which a signal SIGHUP does too.
 
     With `answers`, the cache, its routes are there; whoever opened it closes it. With a `log` there are the routes of
     statistics; its lines expire while the application runs, which closes it in the end.
@@ -69,10 +72,15 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    metrics = Metrics()
+    metrics, gate = Metrics(), open_gate() if gate is None else gate
     tenants = router if isinstance(router, Tenants) else Tenants(router)
     router = tenants.router
-    apis = [decisions_api(tenants, metrics), predictions_api(router), models_api(router), health_api(router, metrics)]
+    apis = [
+        decisions_api(tenants, metrics),
+        predictions_api(tenants),
+        models_api(tenants, is_gateway=executor is not None),
+        health_api(tenants, metrics),
+    ]
     if router.treasury is not None:
         apis.append(budgets_api(tenants, metrics))
     if log is not None:
@@ -87,15 +95,31 @@ def create_app(
         apis.append(cache_api(answers, lambda: datetime.now(UTC)))
     if executor is not None:
         from pointsman.http.chats import Chats
+        from pointsman.http.counting import counting_api
+        from pointsman.http.evaluations import evaluations_api
         from pointsman.http.executions import executions_api
 
-        apis.append(executions_api(executor, metrics))
-        app.add_middleware(Chats, executor=executor, metrics=metrics)
-    gate = open_gate() if gate is None else gate
+        apis += [
+            executions_api(executor, metrics, gate.limiter),
+            evaluations_api(executor, gate.limiter),
+            counting_api(metrics),
+        ]
+        if reloading is not None:
+            from pointsman.http.configuring import configuring_api
+
+            apis.append(configuring_api(reloading))
+        app.add_middleware(Chats, executor=executor, metrics=metrics, limiter=gate.limiter)
     for api in apis:
         app.include_router(api)
-    app.router.lifespan_context = lambda _: _alive(router, metrics, alerts, executor, log, gate, keys)
-    present = {"budgets": router.treasury, "log": log, "gateway": executor, "keys": keys, "cache": answers}
+    app.router.lifespan_context = lambda _: _alive(tenants, metrics, alerts, executor, reloading, log, gate, keys)
+    present: dict[str, object] = {
+        "budgets": router.treasury,
+        "log": log,
+        "gateway": executor,
+        "keys": keys,
+        "cache": answers,
+    }
+    present["configuration"] = reloading
     install_schema(app, {subject for subject, part in present.items() if part is not None})
     install_error_replies(app, metrics)
     app.add_middleware(Guard, gate=gate, refused=metrics.refused)
@@ -106,19 +130,20 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _alive(
-    router: Router,
+    tenants: Tenants,
     metrics: Metrics,
     alerts: Sender | None,
     executor: "Executor | None",
+    reloading: "Reloading | None",
     log: "EventLog | None",
     gate: Gate,
     keys: "StoredKeys | None",
 ) -> AsyncIterator[None]:
     """Keep what runs beside the requests going while the application runs; what is opened first is closed last."""
     async with contextlib.AsyncExitStack() as stack:
-        if router.treasury is not None:
+        if tenants.router.treasury is not None:
             post = None if alerts is None else Post(alerts)
-            await stack.enter_async_context(upkeep(router.treasury, metrics, post))
+            await stack.enter_async_context(upkeep(tenants, metrics, post))
         if gate.ring is not None:
             await stack.enter_async_context(refreshing(gate.ring, keys))
         if log is not None:
@@ -129,6 +154,10 @@ async def _alive(
             from pointsman.gateway.running import running
 
             await stack.enter_async_context(running(executor))
+        if reloading is not None:
+            from pointsman.http.configuring import on_signal
+
+            stack.enter_context(on_signal(reloading))
         yield
 
 

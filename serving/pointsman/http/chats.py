@@ -9,15 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pointsman.chat import Protocol, error_body, read_chat
+from pointsman.access import RateLimiter
+from pointsman.chat import Protocol, input_estimate, read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway import Executor, Streamed, stream
 from pointsman.gateway.asked import Asked
+from pointsman.gateway.executor import CALLER_LEFT
 from pointsman.gateway.upstreams.wire import PASSED_HEADERS
-from pointsman.http.bodies import decode, json_response, read_body
-from pointsman.http.errors import status_of, waiting_headers
+from pointsman.http.bodies import decode, read_body
+from pointsman.http.metering import meter
 from pointsman.http.metrics import Metrics
 from pointsman.http.principals import principal_of
+from pointsman.http.queueing import step_aside, unless_gone
+from pointsman.http.refusals import refusal
 from pointsman.http.wishes import PREFIX, wishes_of
 
 PATHS: Final[Mapping[str, Protocol]] = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic"}
@@ -43,7 +47,9 @@ class EventStream(Response):
             async for piece in self._streamed.pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
-        except OSError:  # how some servers tell that the caller hung up; uvicorn takes all that is sent, and says nothing
+        except (
+            OSError
+        ):  # how some servers tell that the caller hung up; uvicorn takes all that is sent, and says nothing
             self._streamed.leave()
         finally:
             gone.cancel()
@@ -61,8 +67,8 @@ class Chats:
     the gateway takes for a chat.
     """
 
-    def __init__(self, app: ASGIApp, executor: Executor, metrics: Metrics) -> None:
-        self.app, self.executor, self.metrics = app, executor, metrics
+    def __init__(self, app: ASGIApp, executor: Executor, metrics: Metrics, limiter: RateLimiter) -> None:
+        self.app, self.executor, self.metrics, self.limiter = app, executor, metrics, limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a chat, or run the application."""
@@ -76,13 +82,18 @@ class Chats:
 
     async def _answer(self, request: Request, protocol: Protocol) -> Response:
         try:
-            asked = await asked_of(request, protocol)
+            asked = await asked_of(request, protocol, self.limiter)
+            if asked.can_wait:
+                step_aside(request.scope["state"])
             if asked.chat.is_stream:
                 return EventStream(await stream(self.executor, asked))
-            answered = await self.executor.answer(asked)
+            answer = self.executor.answer(asked)
+            answered = await (unless_gone(request.receive, answer) if asked.can_wait else answer)
         except PointsmanError as error:
             self.metrics.refused(error.code)
-            return refusal(protocol, error)
+            return refusal(request.url.path, error)
+        if answered is None:
+            return Response(status_code=CALLER_LEFT)
         return Response(answered.body, 200, headers_of(answered.facts), "application/json")
 
 
@@ -92,25 +103,22 @@ class Place(NamedTuple):
     path: str
 
 
-async def asked_of(request: Request, protocol: Protocol) -> Asked:
+async def asked_of(request: Request, protocol: Protocol, limiter: RateLimiter) -> Asked:
     """Return what a request asks.
 
     Raises:
         InvalidInput: its body or a header can't be used.
+        RateLimited: its key has no room for so many tokens.
     """
     body = await read_body(request)
     data = await to_thread.run_sync(decode, body) if len(body) > _LARGE_BYTES else decode(body)
     headers = request.headers
     chat, wishes = read_chat(protocol, data), wishes_of(headers)
     sent_on = {name: headers[name] for name in PASSED_HEADERS if name in headers}
-    return Asked(chat, len(body), principal_of(request), wishes, headers=sent_on)
+    spent = meter(request, limiter, input_estimate(chat))
+    return Asked(chat, len(body), principal_of(request), wishes, headers=sent_on, spent=spent)
 
 
 def headers_of(facts: Mapping[str, str]) -> dict[str, str]:
     """Return what is said of an answer as headers."""
-    return {PREFIX + name: value for name, value in facts.items()}
-
-
-def refusal(protocol: Protocol, error: PointsmanError) -> Response:
-    """Return an error in the shape of the caller's protocol."""
-    return json_response(error_body(protocol, error), status_of(error), waiting_headers(error))
+    return {PREFIX + name: value.encode("ascii", "backslashreplace").decode() for name, value in facts.items()}

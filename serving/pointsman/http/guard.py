@@ -19,7 +19,7 @@ from pointsman.errors import InvalidConfig, PointsmanError, Unauthenticated
 from pointsman.http.bodies import BODY, MAX_INLINE_BYTES, BodyTimeout, received
 from pointsman.http.credentials import singles, token_in
 from pointsman.http.nesting import check_depth
-from pointsman.http.queueing import Queue
+from pointsman.http.queueing import PLACE, Queue, until_gone
 from pointsman.http.refusals import refusal
 from pointsman.settings import KeySettings, RequestLimits
 
@@ -131,15 +131,14 @@ class Guard:
             state[ADMISSION] = self._gate.limiter.admit(passage.principal)
             await self.app(scope, await self._read(passage, headers), passage.send)
             return
-        with self._queue.place():
+        with self._queue.place() as place:
             state[ADMISSION] = self._gate.limiter.admit(passage.principal, _AT_LEAST)
             receive = await self._read(passage, headers)
             if not await self._turn(passage.receive):
                 return
-            try:
-                await self.app(scope, receive, passage.send)
-            finally:
-                self._queue.give_back()
+            place.has_turn = True
+            state[PLACE] = place
+            await self.app(scope, receive, passage.send)
 
     def _is_open_metrics(self, passage: "_Passage") -> bool:
         return self._gate.keys.open_metrics and passage.path == METRICS and passage.method == "GET"
@@ -174,7 +173,7 @@ class Guard:
         """Wait for a turn; return False where the caller hung up meanwhile, which is all that may come after a body."""
         if self._queue.try_turn():
             return True
-        turn, gone = asyncio.ensure_future(self._queue.turn()), asyncio.ensure_future(_gone(receive))
+        turn, gone = asyncio.ensure_future(self._queue.turn()), asyncio.ensure_future(until_gone(receive))
         try:
             await asyncio.wait((turn, gone), return_when=asyncio.FIRST_COMPLETED)
             has_turn = turn.done()
@@ -230,8 +229,3 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return given
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pointsman.http.bodies import json_response
 from pointsman.http.metrics import Metrics
 from pointsman.http.operations import operation
-from pointsman.router import Router
+from pointsman.tenants import Tenants
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -27,15 +27,10 @@ class Readiness(msgspec.Struct, frozen=True):
     strategy: str
 
 
-def health_api(router: Router, metrics: Metrics) -> APIRouter:
+def health_api(tenants: Tenants, metrics: Metrics) -> APIRouter:
     """Return the routes for whoever operates the server."""
     api = APIRouter(tags=["health"])
     alive = msgspec.json.encode(Liveness("ok"))
-    fleet = router.fleet
-    readiness = Readiness(
-        "ok", router.bundle.digest, fleet.name, len(fleet.cards), router.profile, router.policy.strategy
-    )
-    ready = msgspec.json.encode(readiness)
 
     @api.get("/livez", openapi_extra=operation("Liveness"))
     async def livez() -> Response:
@@ -45,7 +40,12 @@ def health_api(router: Router, metrics: Metrics) -> APIRouter:
     @api.get("/readyz", openapi_extra=operation("Readiness"))
     async def readyz() -> Response:
         """Say what is served; a server that listens has loaded its bundle and is ready."""
-        return json_response(ready)
+        router = tenants.router
+        fleet = router.fleet
+        found = Readiness(
+            "ok", router.bundle.digest, fleet.name, len(fleet.cards), router.profile, router.policy.strategy
+        )
+        return json_response(msgspec.json.encode(found))
 
     @api.get("/metrics", openapi_extra=operation(None))
     async def metrics_text() -> Response:

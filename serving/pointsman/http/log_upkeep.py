@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
+from pointsman.beside import repeated
 from pointsman.errors import LedgerUnavailable
 from pointsman.store.events import EventLog
 
@@ -16,21 +17,16 @@ _LOG: Final = logging.getLogger("pointsman.events")
 @contextlib.asynccontextmanager
 async def log_upkeep(log: EventLog) -> AsyncIterator[None]:
     """Expire the log's lines every hour while the block runs, and close the log in the end."""
-    task = asyncio.create_task(_expiring(log))
     try:
-        yield
+        async with repeated(lambda: _expire(log), EXPIRE_EVERY_S):
+            yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         await asyncio.to_thread(log.close)
 
 
-async def _expiring(log: EventLog) -> None:
-    while True:
-        try:
-            if count := await asyncio.to_thread(log.expire):
-                _LOG.info("%d lines of the log expired", count)
-        except LedgerUnavailable as error:
-            _LOG.warning("the log's lines couldn't expire: %s", error)
-        await asyncio.sleep(EXPIRE_EVERY_S)
+def _expire(log: EventLog) -> None:
+    try:
+        if count := log.expire():
+            _LOG.info("%d lines of the log expired", count)
+    except LedgerUnavailable as error:
+        _LOG.warning("the log's lines couldn't expire: %s", error)

@@ -1,4 +1,4 @@
-"""The models of the fleet, in the shape in which OpenAI's API lists models."""
+"""The models that may be asked for, in the shape in which OpenAI's API lists models."""
 
 from typing import Any, Final
 
@@ -10,12 +10,17 @@ from pointsman.http.operations import operation
 from pointsman.registry import ModelCard
 from pointsman.registry.parsing import price_to_dict
 from pointsman.router import Router
+from pointsman.tenants import Tenants
 
 _NO_OWNER: Final = "unspecified"
+_AUTO: Final = "auto"
 
 
 class ModelEntry(msgspec.Struct, frozen=True):
-    """One model that may be chosen.
+    """One model that may be chosen, or `auto`, the name under which a gateway chooses.
+
+    Of `auto` the tokens are the most that any model takes or writes, and the capabilities all that there are; what
+    depends on the choice is null.
 
     `price_usd_per_mtok` is in USD per million tokens: input, output, cached reads and writes, tiers by prompt size.
     `task_types` null means any. `is_measured` is false where the ability is a prior and not learned from this model's
@@ -26,36 +31,59 @@ class ModelEntry(msgspec.Struct, frozen=True):
     object: str
     owned_by: str
     name: str
-    price_usd_per_mtok: dict[str, Any]
+    price_usd_per_mtok: dict[str, Any] | None
     context_tokens: int
     max_output_tokens: int
     capabilities: tuple[str, ...]
     task_types: tuple[str, ...] | None
-    latency_ms: float
-    availability: float
+    latency_ms: float | None
+    availability: float | None
     is_measured: bool
     is_baseline: bool
     note: str | None
 
 
 class ModelList(msgspec.Struct, frozen=True):
-    """The models of the fleet, in its order."""
+    """The models of the fleet, in its order; `auto` first where chats are answered."""
 
     object: str
     data: tuple[ModelEntry, ...]
 
 
-def models_api(router: Router) -> APIRouter:
-    """Return the route that lists the fleet."""
-    listing = msgspec.json.encode(ModelList("list", tuple(_entry(card, router) for card in router.fleet.cards)))
+def models_api(tenants: Tenants, *, is_gateway: bool = False) -> APIRouter:
+    """Return the route that lists the fleet, and `auto` where it is a gateway's."""
     api = APIRouter(tags=["models"])
 
     @api.get("/v1/models", openapi_extra=operation("ModelList"))
     async def models() -> Response:
         """List the models that may be chosen."""
-        return json_response(listing)
+        router = tenants.router
+        entries = tuple(_entry(card, router) for card in router.fleet.cards)
+        return json_response(
+            msgspec.json.encode(ModelList("list", (_auto(router), *entries) if is_gateway else entries))
+        )
 
     return api
+
+
+def _auto(router: Router) -> ModelEntry:
+    cards = router.fleet.cards
+    return ModelEntry(
+        id=_AUTO,
+        object="model",
+        owned_by="pointsman",
+        name="The cheapest model that is good enough",
+        price_usd_per_mtok=None,
+        context_tokens=max(card.context_tokens for card in cards),
+        max_output_tokens=max(card.max_output_tokens for card in cards),
+        capabilities=tuple(dict.fromkeys(name for card in cards for name in card.capabilities)),
+        task_types=None,
+        latency_ms=None,
+        availability=None,
+        is_measured=False,
+        is_baseline=False,
+        note="Chosen anew for each request.",
+    )
 
 
 def _entry(card: ModelCard, router: Router) -> ModelEntry:

@@ -1,12 +1,14 @@
 """A gateway's application from its configuration: everything opened, in the order in which it depends on each other."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fastapi import FastAPI
 
-from pointsman.configuration import Configuration
+from pointsman.configuration import Configuration, Source
 from pointsman.gateway import Executor
 from pointsman.gateway.opening import opened_parts, opened_router, opened_treasury
+from pointsman.gateway.reloading import Reloading
 from pointsman.http.app import create_app
 from pointsman.http.guard import open_gate
 from pointsman.http.webhook import Sender
@@ -31,8 +33,18 @@ class Opened(NamedTuple):
                 one.close()
 
 
-def opened_app(configuration: Configuration, *, alerts: Sender | None = None) -> Opened:
-    """Return the application of a gateway.
+def nobody() -> None:
+    """Tell no other process: there is none."""
+
+
+def opened_app(
+    configuration: Configuration,
+    source: Source | None = None,
+    *,
+    alerts: Sender | None = None,
+    tell_others: Callable[[], None] = nobody,
+) -> Opened:
+    """Return the application of a gateway; with a `source` it can take on its configuration anew.
 
     Raises:
         PointsmanError: bundle, policy, secret or database can't be used; nothing stays open.
@@ -46,7 +58,14 @@ def opened_app(configuration: Configuration, *, alerts: Sender | None = None) ->
         executor = Executor(opened_parts(configuration, tenants))
         parts = executor.parts
         app = create_app(
-            tenants, alerts=alerts, executor=executor, answers=parts.answers, log=parts.log, gate=gate, keys=keys
+            tenants,
+            alerts=alerts,
+            executor=executor,
+            reloading=None if source is None else Reloading(source, configuration, executor, tell_others),
+            answers=parts.answers,
+            log=parts.log,
+            gate=gate,
+            keys=keys,
         )
     except BaseException:
         treasury.close()

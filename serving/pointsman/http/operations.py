@@ -33,6 +33,23 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
     },
     "WorkBatch": {"two tasks": {"tasks": [{"description": "Say hello in French"}, {"description": "Prove the lemma"}]}},
+    "CountRequest": {
+        "a question": {"model": "auto", "messages": [{"role": "user", "content": "What is the capital of Peru?"}]}
+    },
+    "EvaluationRequest": {
+        "one judge": {"text": "Paris is the capital of France.", "question": "What is the capital of France?"},
+        "a council": {
+            "script": "Tired of tangled cables? ...",
+            "judges": ["gpt-4o", "gpt-4o-mini"],
+            "method": "median",
+            "decision_id": "1f0c7ee2-...",
+        },
+        "a rubric of one's own": {
+            "text": "Dear customer, ...",
+            "rubric": {"criteria": [{"name": "tone", "description": "Friendly, not servile."}]},
+            "judges": 2,
+        },
+    },
     "Outcome": {
         "usage": {"decision_id": "1f0c7ee2-...", "input_tokens": 812, "output_tokens": 240, "quality": 0.9},
         "bill": {"decision_id": "1f0c7ee2-...", "cost_usd": 0.0031, "success": True, "latency_ms": 1840},

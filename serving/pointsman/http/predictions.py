@@ -12,6 +12,7 @@ from pointsman.http.operations import operation
 from pointsman.predictions import PredictionRecord, item_from_dict, prediction_records
 from pointsman.router import Router
 from pointsman.task_json import LIST, NAME, NAMES, Kind, read_object
+from pointsman.tenants import Tenants
 
 _KINDS: Final[Mapping[str, Kind]] = {"tasks": LIST, "models": NAMES, "profile": NAME}
 
@@ -22,7 +23,7 @@ class PredictReply(msgspec.Struct, frozen=True):
     predictions: list[PredictionRecord]
 
 
-def predictions_api(router: Router) -> APIRouter:
+def predictions_api(tenants: Tenants) -> APIRouter:
     """Return the route that predicts."""
     api = APIRouter(tags=["predictions"])
     refusals = (400, 404, 413, 422)
@@ -33,7 +34,7 @@ def predictions_api(router: Router) -> APIRouter:
 
         `models` defaults to all that the bundle has outcomes for, `profile` to the server's; "auto" reads deep.
         """
-        return await reply(request, partial(_predict, router), is_long=True)
+        return await reply(request, partial(_predict, tenants.router), is_long=True)
 
     return api
 

@@ -2,10 +2,17 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from starlette.types import Receive
 
 from pointsman.errors import Overloaded
+
+T = TypeVar("T")
+PLACE: Final = "place"
+"""Where the scope's state has the place of a request that calls models."""
 
 
 class Queue:
@@ -24,8 +31,8 @@ class Queue:
         return self._inside
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Keep a place, running or waiting, while the block runs.
+    def place(self) -> Iterator["Place"]:
+        """Keep a place, running or waiting, while the block runs, or until it is left.
 
         Raises:
             Overloaded: there is none.
@@ -33,10 +40,14 @@ class Queue:
         if self._inside >= self._places:
             raise Overloaded(f"{self._inside:,} requests run or wait, which is all that may. Try again in a second.")
         self._inside += 1
+        place = Place(self)
         try:
-            yield
+            yield place
         finally:
-            self._inside -= 1
+            place.leave()
+
+    def _left(self) -> None:
+        self._inside -= 1
 
     def try_turn(self) -> bool:
         """Take a turn where one is free."""
@@ -68,3 +79,43 @@ class Queue:
                 waiting.set_result(None)
                 return
         self._running -= 1
+
+
+class Place:
+    """A place in the queue; whoever has it says in `has_turn` that its turn has come."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue: Queue | None = queue
+        self.has_turn = False
+
+    def leave(self) -> None:
+        """Give the place to others, and the turn; once."""
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            queue._left()
+            if self.has_turn:
+                queue.give_back()
+
+
+def step_aside(state: Mapping[str, Any]) -> None:
+    """Leave the queue to others: what can wait stands in a queue of its own. `state` is that of the request."""
+    place: Place | None = state.get(PLACE)
+    if place is not None:
+        place.leave()
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what the work gives; None where the caller hangs up first, which cancels it."""
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(until_gone(receive))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        return await task if task.done() else None
+    finally:
+        gone.cancel()
+        task.cancel()
+
+
+async def until_gone(receive: Receive) -> None:
+    """Return when the caller hangs up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -68,6 +68,7 @@ def _describe_requests(schemas: dict[str, Schema]) -> None:
 
 
 def _add_dollars(schemas: dict[str, Schema]) -> None:
+    del schemas["Decision"]["properties"]["features"]  # for the log, not for callers
     for name in ("Decision", "Candidate"):
         schemas[name]["properties"]["cost_usd"] = {"type": "number"}
         schemas[name]["required"].append("cost_usd")

@@ -58,7 +58,7 @@ def _keys(schemas: dict[str, Schema]) -> None:
 
 
 def _log_structs() -> tuple[type, ...]:
-    from pointsman.http.statistics import Erased, Health, Reset
+    from pointsman.http.log_keeping import Erased, Health, Reset
     from pointsman.insight import Costs, OptimizationMetrics, Savings, Series, Statistics
     from pointsman.insight.summaries import Breakdown, CostSummary, PerformanceSummary, Summary
 
@@ -85,9 +85,12 @@ def _cache(schemas: dict[str, Schema]) -> None:
 
 
 def _gateway_structs() -> tuple[type, ...]:
+    from pointsman.gateway.evaluating import Evaluated
     from pointsman.gateway.tasks import Executed
+    from pointsman.http.counting import TokenCount
+    from pointsman.verification import Rubric
 
-    return (Executed,)
+    return (Executed, Evaluated, Rubric, TokenCount)
 
 
 def _gateway(schemas: dict[str, Schema]) -> None:
@@ -95,7 +98,10 @@ def _gateway(schemas: dict[str, Schema]) -> None:
     run: Schema = {"system": _WORDS, "model": {"type": "string", "default": "auto"}, "can_wait": {"type": "boolean"}}
     run |= {"max_output_tokens": {"type": "integer", "minimum": 1}, "temperature": {"type": "number"}}
     schemas["Work"] = {**task, "properties": {**task["properties"], **run}, "description": "A task to run."}
-    schemas["WorkBatch"] = tasks_request("Work")
+    schemas["WorkBatch"] = tasks_request("Work", can_wait={"type": "boolean"})
+    schemas["EvaluationRequest"] = _evaluation()
+    messages = {"type": "array", "minItems": 1, "items": {"type": "object"}}
+    schemas["CountRequest"] = {"type": "object", "properties": {"messages": messages}, "required": ["messages"]}
     results = {"anyOf": [{"$ref": PREFIX + "Executed"}, {"$ref": PREFIX + "ErrorReply"}]}
     schemas["ExecutedBatch"] = {
         "type": "object",
@@ -104,11 +110,45 @@ def _gateway(schemas: dict[str, Schema]) -> None:
     }
 
 
+def _configuration_structs() -> tuple[type, ...]:
+    from pointsman.http.configuring import Reloaded
+
+    return (Reloaded,)
+
+
+def _nothing(schemas: dict[str, Schema]) -> None:
+    """Describe no request."""
+
+
+def _evaluation() -> Schema:
+    from pointsman.http.evaluations import RUBRICS
+    from pointsman.verification import METHODS
+    from pointsman.verification.council import MAX_JUDGES
+
+    models: Schema = {"type": "array", "items": _TEXT, "uniqueItems": True}
+    chosen = {"type": "integer", "minimum": 1, "maximum": MAX_JUDGES}
+    request = strict(
+        {
+            "text": _TEXT,
+            "script": _TEXT,
+            "question": _WORDS,
+            "rubric": {"anyOf": [{"enum": list(RUBRICS)}, {"$ref": PREFIX + "Rubric"}]},
+            "judges": {"anyOf": [{**models, "minItems": 1, "maxItems": MAX_JUDGES}, chosen]},
+            "method": {"enum": list(METHODS), "default": "median"},
+            "decision_id": _TEXT,
+            "exclude": models,
+            "tags": {"type": "object", "additionalProperties": _WORDS},
+        }
+    )
+    return request | {"oneOf": [{"required": ["text"]}, {"required": ["script"]}]}
+
+
 SUBJECTS: Final = {
     "budgets": Subject(lambda: (BudgetList, ForecastList, Outcome, Settlement), _budgets),
     "keys": Subject(lambda: (KeyList, IssuedKey, UserList), _keys),
     "log": Subject(_log_structs, _log),
     "cache": Subject(_cache_structs, _cache),
     "gateway": Subject(_gateway_structs, _gateway),
+    "configuration": Subject(_configuration_structs, _nothing),
 }
 """The parts of the API that aren't there in every application."""

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from pointsman.access import KeyRing
 from pointsman.access.ring import REFRESH_S
+from pointsman.beside import repeated
 from pointsman.budget.alerts import Alert
 from pointsman.errors import LedgerUnavailable
 from pointsman.http.metrics import Metrics
 from pointsman.http.webhook import Sender
-from pointsman.treasury import Treasury, Watch
+from pointsman.tenants import Tenants
+from pointsman.treasury import Watch
 
 if TYPE_CHECKING:
     from pointsman.store import StoredKeys
@@ -45,43 +47,30 @@ class Post:
 
 
 @contextlib.asynccontextmanager
-async def upkeep(treasury: Treasury, metrics: Metrics, post: Post | None) -> AsyncIterator[None]:
-    """Watch over the treasury while the block runs, and close it afterwards."""
-    watch = Watch(treasury, post)
+async def upkeep(tenants: Tenants, metrics: Metrics, post: Post | None) -> AsyncIterator[None]:
+    """Watch over the treasuries of all tenants while the block runs, and close their ledger afterwards."""
+    watches: dict[str, Watch] = {}
 
-    async def watching() -> None:
-        while True:
-            if presumed := await asyncio.to_thread(watch.tick):
+    def watching() -> None:
+        for treasury in tenants.treasuries():
+            watch = watches.setdefault(treasury.tenant, Watch(treasury, post))
+            if presumed := watch.tick(treasury):
                 metrics.settled("presumed", count=presumed)
-            await asyncio.sleep(TICK_S)
 
-    task = asyncio.create_task(watching())
     try:
-        yield
+        async with repeated(watching, TICK_S):
+            yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await asyncio.to_thread(treasury.close)
+        await asyncio.to_thread(tenants.treasuries()[0].close)
 
 
 @contextlib.asynccontextmanager
 async def refreshing(ring: KeyRing, keys: "StoredKeys | None") -> AsyncIterator[None]:
     """Keep the ring up to date while the block runs, and close the stored keys afterwards."""
-
-    async def repeating() -> None:
-        while True:
-            await asyncio.sleep(REFRESH_S)
-            await asyncio.to_thread(_refresh, ring)
-
-    await asyncio.to_thread(_refresh, ring)
-    task = asyncio.create_task(repeating())
     try:
-        yield
+        async with repeated(lambda: _refresh(ring), REFRESH_S):
+            yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         if keys is not None:
             await asyncio.to_thread(keys.close)
 

@@ -1,5 +1,6 @@
 """What the log says: figures, costs, savings, series. Everything is summed by the database, in the caller's thread."""
 
+from pointsman.insight.conciseness import conciseness
 from pointsman.insight.costs import BY, CostLine, Costs, costs
 from pointsman.insight.export import FORMATS, exported
 from pointsman.insight.optimization import OptimizationMetrics, TokenBudget, optimization_metrics
@@ -21,6 +22,7 @@ __all__ = [
     "Series",
     "Statistics",
     "TokenBudget",
+    "conciseness",
     "costs",
     "exported",
     "optimization_metrics",

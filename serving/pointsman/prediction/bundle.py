@@ -136,13 +136,24 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """A verified bundle in memory; `digest` identifies it (SHA-256 of its manifest, first 16 hex digits)."""
+    """A verified bundle; `digest` identifies it (SHA-256 of its manifest, first 16 hex digits).
+
+    The graph stays on the disk: a session has all of it in memory once it is built, and nobody else needs it.
+    """
 
     path: Path
     manifest: Manifest
-    graph: bytes
     tokenizer_json: str
     digest: str
+
+    @property
+    def graph(self) -> bytes:
+        """The bytes of graph.onnx, read and verified each time.
+
+        Raises:
+            BundleError: the file is gone, or isn't the one that was verified when the bundle was read.
+        """
+        return _read_verified(self.path, GRAPH, self.manifest.files[GRAPH])
 
 
 def default_bundle_path() -> Path:
@@ -174,7 +185,6 @@ def read_bundle(path: str | os.PathLike[str] | None = None) -> Bundle:
     return Bundle(
         path=root,
         manifest=manifest,
-        graph=contents[GRAPH],
         tokenizer_json=_text(contents[TOKENIZER], root / TOKENIZER),
         digest=hashlib.sha256(manifest_bytes).hexdigest()[:16],
     )

@@ -4,11 +4,11 @@ A text of more tokens than the window is read at both ends, where instructions s
 half from the tail.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
@@ -26,6 +26,15 @@ Ids = npt.NDArray[np.int64]
 Pooling = npt.NDArray[np.float64]
 
 
+class _Kind(msgspec.Struct):
+    """What of a tokenizer's file says how it splits; the vocabulary, nearly all of it, isn't decoded for that."""
+
+    pre_tokenizer: Any = None
+
+
+_BERT: Final = {"type": "BertPreTokenizer"}
+
+
 class TextEncoder:
     """Turns texts into token ids for the graph; safe to share between threads.
 
@@ -37,7 +46,7 @@ class TextEncoder:
     def __init__(self, tokenizer_json: str, *, max_tokens: int) -> None:
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer_json)
-            self._is_chunked = json.loads(tokenizer_json).get("pre_tokenizer") == {"type": "BertPreTokenizer"}
+            self._is_chunked = msgspec.json.decode(tokenizer_json, type=_Kind).pre_tokenizer == _BERT
         except Exception as error:  # tokenizers' errors share no narrower base
             raise BundleError(f"tokenizer.json can't be read as a tokenizer: {error}") from None
         self._tokenizer.no_padding()

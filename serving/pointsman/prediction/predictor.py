@@ -1,11 +1,11 @@
-"""Text → what the task demands: one ONNX session, read at one of two depths.
+"""Text → what the task demands, read at one of two depths: an ONNX session for each.
 
-"fast" pools the encoder's token table; "deep" goes on to the encoder's middle layer, a branch that is run only when
-asked for. A deep text is always run by itself: its int8 activations are scaled per run, so a neighbour in the same run
-would change it; measured, batching gains nothing there. So a batch equals its tasks one by one.
+"fast" pools the encoder's token table; "deep" goes on to the encoder's middle layer. A deep text is always run by
+itself: its int8 activations are scaled per run, so a neighbour in the same run would change it; measured, batching
+gains nothing there. So a batch equals its tasks one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal
 
@@ -18,17 +18,18 @@ from pointsman.errors import BundleError
 from pointsman.prediction.bundle import Bundle, Layout
 from pointsman.prediction.encoder import Ids, Pooling, TextEncoder, encoder_feeds, pooling_of
 from pointsman.prediction.features import text_counts, text_counts_of
+from pointsman.prediction.lifting import Branch, lifted, shared_tables
 from pointsman.prediction.wording import core_text
 
 Floats = npt.NDArray[np.float32]
 Depth = Literal["fast", "deep"]
 
-GRAPH_INPUTS: Final = ("input_ids", "positions", "pooling", "counts", "is_deep")
-GRAPH_OUTPUTS: Final = ("rows",)
+GRAPH_INPUTS: Final = ("input_ids", "positions", "pooling", "counts")
+_BRANCHES: Final[dict[Depth, Branch]] = {"fast": "else_branch", "deep": "then_branch"}
 SLOW_FUSIONS: Final = ("SkipLayerNormFusion",)
 """What onnxruntime mustn't fuse: its fused kernel takes 40 us where addition and normalisation take 10."""
 
-_IS_DEEP: Final[dict[Depth, npt.NDArray[np.bool_]]] = {"fast": np.array(False), "deep": np.array(True)}
+_NOTHING: Final[Mapping[str, ort.OrtValue]] = {}
 _FAST_ROWS_PER_RUN: Final = 256
 _DEEP_WORKERS: Final = 2
 
@@ -57,7 +58,9 @@ class Predictor:
         self._encoder = TextEncoder(bundle.tokenizer_json, max_tokens=manifest.encoder.max_tokens)
         self._novelty_quantiles = np.array(manifest.novelty_quantiles, dtype=np.float32)
         self._novelty_levels = np.linspace(0, 1, len(self._novelty_quantiles), dtype=np.float32)
-        self._session = _open_session(bundle.graph, manifest.layout.width)
+        graph, width = bundle.graph, manifest.layout.width
+        self._shared = {name: ort.OrtValue.ortvalue_from_numpy(table) for name, table in shared_tables(graph).items()}
+        self._sessions = {depth: _reader(graph, depth, width, self._shared) for depth in _BRANCHES}
 
     def read(self, texts: Sequence[str], depth: Depth) -> Reading:
         """Return what the graph says about the core of each text, in order; any text is accepted."""
@@ -89,8 +92,8 @@ class Predictor:
 
     def _run(self, ids: Ids, pooling: Pooling, counts: Floats, depth: Depth) -> Floats:
         feeds = encoder_feeds(ids, pooling)
-        feeds["counts"], feeds["is_deep"] = counts, _IS_DEEP[depth]
-        rows: Floats = self._session.run(GRAPH_OUTPUTS, feeds)[0]
+        feeds["counts"] = counts
+        rows: Floats = self._sessions[depth].run(None, feeds)[0]
         return rows
 
     def _reading(self, rows: Floats, depth: Depth) -> Reading:
@@ -114,21 +117,34 @@ def split_rows(rows: Floats, layout: Layout) -> tuple[Floats, Floats, Floats, Fl
     )
 
 
-def _open_session(graph: bytes, width: int) -> ort.InferenceSession:
+def opened(graph: bytes, shared: Mapping[str, ort.OrtValue] = _NOTHING) -> ort.InferenceSession:
+    """Return a session of one thread on the CPU; weights that are `shared` have to live as long, and aren't copied.
+
+    Raises:
+        BundleError: onnxruntime can't load the graph.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    for name, value in shared.items():
+        options.add_initializer(name, value)
     try:
         session = ort.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
         )
     except Exception as error:  # onnxruntime's errors share no narrower base
         raise BundleError(f"graph.onnx can't be loaded by onnxruntime {ort.__version__}: {error}") from None
+    session._model_bytes = None  # kept to build the session again on another provider, and there is none
+    return session
+
+
+def _reader(graph: bytes, depth: Depth, width: int, shared: Mapping[str, ort.OrtValue]) -> ort.InferenceSession:
+    """Return the session that reads at one depth."""
+    session = opened(lifted(graph, _BRANCHES[depth], GRAPH_INPUTS), shared)
     inputs = tuple(sorted(node.name for node in session.get_inputs()))
-    outputs = tuple(node.name for node in session.get_outputs())
-    if inputs != tuple(sorted(GRAPH_INPUTS)) or outputs != GRAPH_OUTPUTS:
-        raise BundleError(f"graph.onnx has inputs {inputs} and outputs {outputs}, which aren't a bundle's.")
+    if inputs != tuple(sorted(GRAPH_INPUTS)):
+        raise BundleError(f"graph.onnx has the inputs {inputs} for {depth}, which aren't a bundle's.")
     columns = session.get_outputs()[0].shape[-1]
     if columns != width:
         raise BundleError(f"graph.onnx gives rows of {columns} columns; the manifest's layout has {width}.")

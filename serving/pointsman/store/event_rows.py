@@ -34,6 +34,8 @@ class _Rest(msgspec.Struct, frozen=True, omit_defaults=True):
     novelty: float | None = None
     qualities: Mapping[str, float] = {}
     attempts: tuple[Attempt, ...] = ()
+    instruction: str | None = None
+    conversation: str | None = None
 
 
 _REST: Final = _Rest.__struct_fields__

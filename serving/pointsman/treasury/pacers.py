@@ -3,6 +3,7 @@
 The price is that of the limit that binds most: everyone's of the day and of the month, and the tier's of the day.
 """
 
+import math
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -58,24 +59,30 @@ class Came(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A pace, and what it was found from: `used` are nano-USD of everyone's day and month, and of the tier's day."""
+    """A pace, and what it was found from: `used` are nano-USD of everyone's day and month, and of the tier's day.
+
+    `left` is what remained of the limit with the least room; None where no limit applies.
+    """
 
     pace: Pace | None
     used: tuple[int, ...]
+    left: int | None
     rules: Rules
     stored: tuple[Limit, ...]
     trade_usd: float
     at: datetime
 
     def stands(self, used: tuple[int, ...], snapshot: Snapshot, trade_usd: float, now: datetime) -> bool:
-        """Return whether hardly anything has changed: the same rules, a second at most, a thousandth more used."""
+        """Return whether hardly anything has changed: the same rules, a second at most, a thousandth of what was left.
+
+        A pace follows from what is left: where that is much, a request changes nothing; where it is little, everything.
+        """
         is_recent = timedelta() <= now - self.at < _FOUND_FOR and trade_usd == self.trade_usd
         same_rules = (snapshot.rules is self.rules or snapshot.rules == self.rules) and snapshot.stored == self.stored
-        return (
-            is_recent
-            and same_rules
-            and all(0 <= spent - before <= before * _HARDLY for spent, before in zip(used, self.used, strict=True))
-        )
+        if not (is_recent and same_rules):
+            return False
+        most = math.inf if self.left is None else self.left * _HARDLY
+        return all(0 <= spent - before <= most for spent, before in zip(used, self.used, strict=True))
 
 
 class Pacers:
@@ -152,23 +159,26 @@ class Pacers:
         known = self._found.get(tier)
         if known is None or not known.stands(used, snapshot, trade_usd, now):
             self._learn_from_waiting()
-            paces = self._of(GLOBAL, {"day", "month"}, snapshot, trade_usd, now)
-            paces += self._of(Scope("tier", tier), {"day"}, snapshot, trade_usd, now)
-            known = Found(tightest(paces) if paces else None, used, snapshot.rules, snapshot.stored, trade_usd, now)
+            purses = self._purses(GLOBAL, {"day", "month"}, snapshot, now)
+            purses += self._purses(Scope("tier", tier), {"day"}, snapshot, now)
+            paces = [pace(lane.state, purse, trade_usd) for lane, purse in purses]
+            left = min((max(purse.remaining_nanousd, 0) for _, purse in purses), default=None)
+            found = tightest(paces) if paces else None
+            known = Found(found, used, left, snapshot.rules, snapshot.stored, trade_usd, now)
             self._found[tier] = known
         return known.pace
 
-    def _of(
-        self, scope: Scope, windows: set[Window], snapshot: Snapshot, trade_usd: float, now: datetime
-    ) -> list[Pace]:
-        lane, paces = self._lanes[scope], []
+    def _purses(
+        self, scope: Scope, windows: set[Window], snapshot: Snapshot, now: datetime
+    ) -> list[tuple[Lane, Purse]]:
+        lane, purses = self._lanes[scope], []
         for window, amount in _amounts(scope, snapshot, now):
             start, end = window_start(window, now), window_end(window, now)
             if window in windows and start is not None and end is not None:
                 left = amount - snapshot.used.get((scope, window), 0)
                 coming = to_come(lane.profile, lane.arrivals, float(lane.seen(start)), start=start, now=now, end=end)
-                paces.append(pace(lane.state, Purse(amount, left, coming), trade_usd))
-        return paces
+                purses.append((lane, Purse(amount, left, coming)))
+        return purses
 
 
 def _amounts(scope: Scope, snapshot: Snapshot, now: datetime) -> list[tuple[Window, int]]:

@@ -77,11 +77,18 @@ class Treasury:
 
         That tenant is a guest: what everyone spends together binds it too, and isn't shown to it.
         """
-        other = Treasury(
-            self.ledger, self.rules, clock=self.clock, tenant=tenant, hold_for=self._hold_for, ids=self._ids
-        )
+        other = self._like(self.rules, tenant)
         other.is_guest = True
         return other
+
+    def under(self, rules: Rules) -> "Treasury":
+        """Return the treasury under other rules; what it has learned of the traffic stays."""
+        other = self._like(rules, self.tenant)
+        other.pacers = self.pacers
+        return other
+
+    def _like(self, rules: Rules, tenant: str) -> "Treasury":
+        return Treasury(self.ledger, rules, clock=self.clock, tenant=tenant, hold_for=self._hold_for, ids=self._ids)
 
     def snapshot(self) -> Snapshot:
         """Return limits and usage as they stand, at most a second old.
@@ -169,9 +176,8 @@ class Treasury:
             InvalidBill: a bill that can't be true; the ledger is as it was.
             LedgerUnavailable: report it again.
         """
-        hold = self._hold(outcome.decision_id)
-        if outcome.hold_id is not None:
-            hold = named_attempt(outcome, self.ledger, self.tenant)
+        named = outcome.hold_id is not None
+        hold = named_attempt(outcome, self.ledger, self.tenant) if named else self.hold_of(outcome.decision_id)
         if outcome.ends_hold and not by_admin:
             refuse_bill(hold)
         bill = bill_of(outcome, hold, card_of)
@@ -184,6 +190,28 @@ class Treasury:
         self.standing.forget()
         is_new = self.ledger.outcomes.add(outcome.decision_id, outcome.digest, outcome.body(), tenant=self.tenant)
         return Settlement.of(hold, is_new=is_new)
+
+    def hold_of(self, decision_id: str) -> Hold:
+        """Return the hold that an outcome settles: of several attempts the first that wasn't voided.
+
+        Raises:
+            UnknownHold: no decision of this tenant has the id.
+            LedgerUnavailable: nobody can tell.
+        """
+        try:
+            attempt, hold = 0, self.ledger.hold(self._hold_id(decision_id), tenant=self.tenant)
+            while hold.state == "voided":
+                attempt += 1
+                try:
+                    hold = self.ledger.hold(hold_id_of(self.tenant, decision_id, attempt), tenant=self.tenant)
+                except UnknownHold:
+                    break
+            return hold
+        except UnknownHold:
+            raise UnknownHold(
+                f"no decision that held money has the id {decision_id!r:.80}; take decision_id from the decision.",
+                field="decision_id",
+            ) from None
 
     def _settled(self, hold: Hold, bill: Amount) -> Hold:
         was_open = hold.state in ("open", "presumed")
@@ -213,8 +241,8 @@ class Treasury:
     def _refuse_guests(self, scope: Scope) -> None:
         if self.is_guest and scope == GLOBAL:
             raise Forbidden(
-                f"{scope} is everyone's budget, which only the deployment's own tenant sets; name a tenant, team, user or "
-                "key.",
+                f"{scope} is everyone's budget, which only the deployment's own tenant sets; name a tenant, team, user "
+                "or key.",
                 field="scope",
             )
 
@@ -232,22 +260,6 @@ class Treasury:
     def _hold_id(self, decision_id: str) -> str:
         return hold_id_of(self.tenant, decision_id, 0)
 
-    def _hold(self, decision_id: str) -> Hold:
-        """Return the hold that an outcome settles: of several attempts the first that wasn't voided."""
-        try:
-            attempt, hold = 0, self.ledger.hold(self._hold_id(decision_id), tenant=self.tenant)
-            while hold.state == "voided":
-                attempt += 1
-                try:
-                    hold = self.ledger.hold(hold_id_of(self.tenant, decision_id, attempt), tenant=self.tenant)
-                except UnknownHold:
-                    break
-            return hold
-        except UnknownHold:
-            raise UnknownHold(
-                f"no decision that held money has the id {decision_id!r:.80}; take decision_id from the decision.",
-                field="decision_id",
-            ) from None
 
     def _prepared(self, ask: Ask, now: datetime, snapshot: Snapshot) -> Prepared:
         decision_id, tags = ask.decision_id or self._new_id(ask.task), payers(ask.task.tags)

@@ -38,8 +38,12 @@ class Watch:
         self._done: dict[str, datetime] = {}
         self._known: set[str] = set()
 
-    def tick(self) -> int:
-        """Do what is due, and return how many holds were presumed; a ledger that can't be used is logged, no more."""
+    def tick(self, treasury: Treasury | None = None) -> int:
+        """Do what is due, and return how many holds were presumed; a ledger that can't be used is logged, no more.
+
+        `treasury` takes the place of the one watched so far, under other rules.
+        """
+        self._treasury = treasury or self._treasury
         now, presumed = self._treasury.clock(), 0
         if self._is_due("expire", EXPIRE_EVERY, now):
             with _logged():

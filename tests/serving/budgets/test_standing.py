@@ -207,3 +207,19 @@ def test_bills_above_what_was_predicted_make_money_dearer(paying, clock):
             kept.pacers.billed((GLOBAL,), 3_000_000, bill)
         multipliers.append(kept.pacers.paces(["simple"], kept.snapshot(), 100.0, clock())["simple"].multiplier)
     assert 0 < multipliers[0] < multipliers[1]
+
+
+def test_a_pace_stands_until_a_thousandth_of_what_is_left_was_used(paying, clock):
+    kept = paying(QUALITY, daily_usd=1_000, tiers=False).treasury
+    quality, cost = np.tile([0.9, 0.6, 0.3], (60, 1)), np.tile([30_000_000, 3_000_000, 300_000], (60, 1))
+    kept.pacers.observe(["simple"] * 60, quality, cost, clock())
+    spend(kept, 990_000_000_000, "most of it")
+
+    def multiplier():
+        return kept.pacers.paces(["simple"], kept.snapshot(), 100.0, clock())["simple"].multiplier
+
+    found = multiplier()
+    kept.standing.add((GLOBAL,), 9_000_000)  # of the 10,000,000,000 that are left
+    assert multiplier() == found > 0
+    kept.standing.add((GLOBAL,), 900_000_000)  # less than a thousandth of what was used
+    assert multiplier() > found

@@ -295,6 +295,20 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_an_answer_beside_a_number_that_is_none_is_an_answer_without_usage(number):
+    body = openai_reply().replace(b'"completion_tokens": 9', b'"completion_tokens": ' + number.encode())
+    assert read_reply("openai", body) == Reply("Hi", "stop", 0, None, "gpt")
+
+
+def test_half_a_character_becomes_a_question_mark():
+    body = openai_reply("cut \ud83d")
+    assert read_reply("openai", body).text == "cut ?"
+    assert json.loads(translated_reply(body, "openai", "anthropic", "m"))["content"][0]["text"] == "cut ?"
+
+
 FIELDS = ["prompt_tokens", "completion_tokens", "total_tokens", "cost", "prompt_tokens_details", "input_tokens"]
 
 

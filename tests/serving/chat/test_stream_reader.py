@@ -117,7 +117,25 @@ def test_a_stream_that_ends_without_its_empty_line_is_closed():
     assert reader.feed(b"data: [DONE]\n") == []
     assert not reader.is_complete
     assert reader.close() == [SseEvent("", b"[DONE]")]
-    assert reader.is_complete
+    assert (reader.is_complete, reader.error) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("stream", "came"),
+    [
+        (b"", "a stream without events"),
+        (b"<html>secret", "a stream without events"),
+        (b'{"id": "a", "choices": []}', "a stream without events"),
+        (b"data: {}\n\n", "a stream without its last event"),
+    ],
+)
+def test_a_stream_that_ends_before_its_last_event_was_cut(stream, came):
+    for protocol, typed in [("openai", stream), ("anthropic", stream.replace(b"{}", b'{"type": "ping"}'))]:
+        reader, _ = read(protocol, typed)
+        assert reader.error is None
+        assert reader.close() == []
+        assert reader.error is not None
+        assert reader.error.message == f"The provider sent {came}; expected an answer of its protocol."
 
 
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])

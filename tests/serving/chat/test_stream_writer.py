@@ -229,6 +229,14 @@ def test_a_refusal_is_said_in_the_other_protocol(openai_stream, values):
     assert events[-2]["delta"]["stop_reason"] == "refusal"
 
 
+def test_a_character_cut_between_two_chunks_passes_as_it_came(openai_stream, values):
+    stream = openai_stream([{"content": "X"}, {"content": "Y"}]).replace(b"X", b"\\ud83d").replace(b"Y", b"\\ude00")
+    sent = written(stream, "openai", "openai")
+    assert sent.startswith(b"\n\n".join(stream.split(b"\n\n")[:-3]) + b"\n\n")
+    events = values(written(stream, "openai", "anthropic"))
+    assert [event["delta"]["text"] for event in events[2:4]] == ["?", "?"]
+
+
 def test_usage_that_cant_be_true_isnt_passed_on_by_translation(openai_stream, anthropic_stream, values):
     lied = openai_stream(TEXTS, usage={"prompt_tokens": 5, "completion_tokens": -1})
     assert values(written(lied, "openai", "anthropic"))[-2]["usage"] == {"input_tokens": 0, "output_tokens": 0}

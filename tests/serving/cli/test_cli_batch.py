@@ -164,7 +164,7 @@ def test_a_bad_line_is_named_and_nothing_is_written(batch, jsonl, tmp_path, line
 
 
 def test_a_line_that_never_ends_is_refused(batch, jsonl, tmp_path, monkeypatch):
-    monkeypatch.setattr("pointsman.cli.files.MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr("pointsman.json_lines.MAX_LINE_BYTES", 1 << 20)
     source = jsonl(GOOD, b'{"text": "' + b"a" * (1 << 20) + b'"}')
     message = f"error: {source}, line 2: the line is longer than 1 MB; expected one task per line.\n"
     assert batch(source) == (2, "", message)

@@ -231,7 +231,7 @@ def test_what_former_tools_had_and_this_has_not_is_said(found):
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
-        ({"ENABLE_SMART_ROUTING": "false"}, "routing can't be switched off"),
+        ({"ROUTING_ROLLOUT": "1.5"}, "expected a number from 0 to 1."),
         ({"ENABLE_OPTIMIZATIONS": "perhaps"}, "it is 'perhaps'; expected true or false."),
         ({"TOKEN_BUDGET_ROLLOVER_PERCENT": "120"}, "it is '120'; expected a whole percent from 0 to 100."),
         (

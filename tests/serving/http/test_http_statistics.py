@@ -203,3 +203,13 @@ def test_the_application_writes_the_last_events_and_closes_the_log(router, tmp_p
         assert client.get("/livez").status_code == 200
     with open_log(url, clock=clock) as again:
         assert [found.event.decision_id for found in again.events()] == ["d-1"]
+
+
+def test_the_application_lets_old_lines_expire(router, tmp_path, clock):
+    log = open_log(f"sqlite:///{tmp_path}/old.db", clock=clock, flush_s=0.001)
+    logged(log, "default", [line(1, 24 * 91), line(2, 24 * 89)])
+    with TestClient(create_app(router, log=log)) as client:
+        for _ in range(1000):
+            if client.get("/v1/stats", params={"since": "200d"}).json()["requests"] == 1:
+                break
+        assert [found.event.decision_id for found in log.events()] == ["default-1"]

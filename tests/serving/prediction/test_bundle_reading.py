@@ -246,23 +246,38 @@ def test_a_tokenizer_that_is_none_is_refused(copied, resign, data):
         Predictor(read_bundle(copied))
 
 
-def test_a_graph_that_the_runtime_cannot_load_is_refused(copied, resign):
+def test_a_graph_without_branches_is_refused(copied, resign):
     resign(copied, "graph.onnx", b"\x3a\x00")
-    with pytest.raises(BundleError, match=r"^graph\.onnx can't be loaded by onnxruntime "):
+    with pytest.raises(BundleError) as refusal:
         Predictor(read_bundle(copied))
+    assert refusal.value.message == "graph.onnx has no If, which every bundle's graph has; train the bundle again."
+
+
+@pytest.mark.parametrize("branch", ["then_branch", "else_branch"])
+def test_a_graph_that_the_runtime_cannot_load_is_refused(whole_copy, resign, branch):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(whole_copy / "graph.onnx")
+    choice = next(node for node in model.graph.node if node.op_type == "If")
+    next(one.g for one in choice.attribute if one.name == branch).node[-1].op_type = "Nonsense"
+    resign(whole_copy, "graph.onnx", model.SerializeToString())
+    with pytest.raises(BundleError, match=r"^graph\.onnx can't be loaded by onnxruntime .*Nonsense"):
+        Predictor(read_bundle(whole_copy))
 
 
 def test_a_graph_with_other_inputs_is_refused(copied, resign):
     onnx = pytest.importorskip("onnx")
-    node = onnx.helper.make_node("Identity", ["x"], ["y"])
-    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
-    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
-    model = onnx.helper.make_model(graph, ir_version=9, opset_imports=[onnx.helper.make_opsetid("", 20)])
+    helper, kinds = onnx.helper, onnx.TensorProto
+    rows = helper.make_tensor_value_info("y", kinds.FLOAT, ["n", 5])
+    branch = helper.make_graph([helper.make_node("Identity", ["counts"], ["y"])], "b", [], [rows])
+    node = helper.make_node("If", ["is_deep"], ["rows"], then_branch=branch, else_branch=branch)
+    inputs = [helper.make_tensor_value_info("counts", kinds.FLOAT, ["n", 5])]
+    inputs.append(helper.make_tensor_value_info("is_deep", kinds.BOOL, []))
+    graph = helper.make_graph([node], "g", inputs, [helper.make_tensor_value_info("rows", kinds.FLOAT, ["n", 5])])
+    model = helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 20)])
     resign(copied, "graph.onnx", model.SerializeToString())
-    with pytest.raises(
-        BundleError, match=r"^graph\.onnx has inputs \('x',\) and outputs \('y',\), which aren't a bundle"
-    ):
+    with pytest.raises(BundleError) as refusal:
         Predictor(read_bundle(copied))
+    assert refusal.value.message == "graph.onnx has the inputs ('counts',) for fast, which aren't a bundle's."
 
 
 def test_a_hostile_graph_with_a_right_digest_is_refused(copied, resign):

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,12 @@ import pytest
 
 from pointsman.errors import BundleError
 from pointsman.prediction import FEATURE_NAMES, Predictor, measured_table
+from pointsman.prediction.bundle import FileDigest
+from pointsman.prediction.encoder import encoder_feeds, pooling_of
+from pointsman.prediction.features import text_counts
+from pointsman.prediction.lifting import shared_tables
+from pointsman.prediction.predictor import opened
+from pointsman.prediction.wording import core_text
 from pointsman.types import TASK_TYPES
 
 TASKS = Path(__file__).parents[3] / "datasets" / "tasks"
@@ -116,11 +123,42 @@ def test_a_batch_of_more_than_one_run_equals_its_runs(predictor, texts):
     assert together.demand.shape[0] == 520
 
 
-def test_the_graph_reads_as_many_counts_as_there_are_names(predictor):
-    shapes = {node.name: node.shape for node in predictor._session.get_inputs()}
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_each_depth_reads_what_the_whole_graph_says(real, predictor, texts, depth):
+    whole = opened(real.graph)
+    for text in texts[:20]:
+        ids = np.array([predictor._encoder.token_ids(core_text(text))], dtype=np.int64)
+        feeds = encoder_feeds(ids, pooling_of(ids)) | {"is_deep": np.array(depth == "deep")}
+        feeds["counts"] = text_counts(core_text(text))[np.newaxis]
+        (rows,) = whole.run(["rows"], feeds)
+        read = predictor.read([text], depth)
+        assert np.array_equal(read.demand, rows[:, : real.manifest.layout.demand])
+
+
+def test_the_token_table_is_in_memory_once(real, predictor):
+    (table,) = shared_tables(real.graph).values()
+    assert table.shape[1] == real.manifest.encoder.dimensions
+    assert [value.shape() for value in predictor._shared.values()] == [list(table.shape)]
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_the_graph_reads_as_many_counts_as_there_are_names(predictor, depth):
+    shapes = {node.name: node.shape for node in predictor._sessions[depth].get_inputs()}
     assert shapes["counts"][1] == len(FEATURE_NAMES)
 
 
-def test_a_graph_that_is_none_is_refused(real):
-    with pytest.raises(BundleError, match=r"^graph\.onnx can't be loaded by onnxruntime "):
-        Predictor(msgspec.structs.replace(real, graph=b"x"))
+def test_a_graph_that_is_none_is_refused(real, tmp_path):
+    (tmp_path / "graph.onnx").write_bytes(b"x")
+    files = real.manifest.files | {"graph.onnx": FileDigest(hashlib.sha256(b"x").hexdigest(), 1)}
+    manifest = msgspec.structs.replace(real.manifest, files=files)
+    with pytest.raises(BundleError, match=r"^graph\.onnx is cut short inside a number\.$"):
+        Predictor(msgspec.structs.replace(real, path=tmp_path, manifest=manifest))
+
+
+def test_a_graph_that_was_replaced_after_the_bundle_was_read_is_refused(real, tmp_path):
+    (tmp_path / "graph.onnx").write_bytes(b"x")
+    with pytest.raises(BundleError) as refusal:
+        Predictor(msgspec.structs.replace(real, path=tmp_path))
+    assert refusal.value.message == (
+        f"{tmp_path / 'graph.onnx'} doesn't match its digest in the manifest: it was altered or damaged."
+    )

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from pointsman.cli.files import STANDARD, check_output, write_whole
+from pointsman.cli.files import check_output, write_whole
 from pointsman.cli.options import bundle_path, names
 from pointsman.errors import InvalidInput
+from pointsman.json_lines import STANDARD
 from pointsman_training.evaluation.protocols import IN_DISTRIBUTION, PROTOCOLS, Entry, runner
 
 _DEFAULTS: Final[dict[str, Any]] = {

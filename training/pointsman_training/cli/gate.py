@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pointsman.cli.files import STANDARD, check_output, write_whole
+from pointsman.cli.files import check_output, write_whole
 from pointsman.cli.options import bundle_path, names
 from pointsman.errors import InvalidInput
+from pointsman.json_lines import STANDARD
 
 if TYPE_CHECKING:
     from pointsman_training.gate.field import Terms

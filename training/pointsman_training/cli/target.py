@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from pointsman.cli.files import check_output, read_lines, write_whole
+from pointsman.cli.files import check_output, write_whole
 from pointsman.cli.options import add_bundle_options, bundle_path, names
 from pointsman.errors import InvalidInput
+from pointsman.json_lines import read_lines
 from pointsman.money import NANO, format_usd
 from pointsman.policy import Policy, solve_quality, solve_spend
 from pointsman.policy_file import policy_json
