@@ -290,6 +290,7 @@ PATHS: dict[str, Path] = {
     "cached alike": Path(_alike, "cache"),
     "execute": Path(_execute),
     "execute what can wait": Path(_waiting),
+    "execute at the batch price": Path(_waiting, "batch"),
     "execute many": Path(_batch, calls=3),
     "hung up, read to its end": Path(_hang_up, is_stream=True),
     "hung up, cut off": Path(_hang_up, "abort", is_stream=True),

@@ -31,6 +31,7 @@ SECTIONS = {
     "abort": {"streams": {"on_disconnect": "abort"}},
     "trim": {"trimming": {"max_input_tokens": 150}},
     "dead": {},
+    "batch": {},
     "postgresql": {},
     "cascade on postgresql": {"cascade": {"enabled": True, "judge": "claude-haiku", "samples": 2}},
 }
@@ -72,6 +73,7 @@ def gateways(request, provider, tmp_path_factory):
                 sections["providers"] = {
                     kind: {"base_url": url, "api_key": "sk-test", **FAST} for kind, url in urls.items()
                 }
+                sections["providers"]["openai"]["has_batch_prices"] = name == "batch"
                 if name.endswith("postgresql"):
                     sections["database_url"] = request.getfixturevalue("cluster").database()
                     sections["keys"] = {"secret": 32 * "s"}

@@ -83,7 +83,14 @@ def test_of_many_calls_at_once_no_more_are_made_than_the_budget_has_room_for(gat
 
 def test_fallbacks_retries_and_lost_answers_never_take_a_budget_past_its_limit(gateway, provider):
     limit = limited(gateway, ASK, 40)
-    failures = (Act(status=503), rate_limited("0.001"), RESET_AFTER, Act(at=2, then="cut"), Act(usage={}), Act(body=b""))
+    failures = (
+        Act(status=503),
+        rate_limited("0.001"),
+        RESET_AFTER,
+        Act(at=2, then="cut"),
+        Act(usage={}),
+        Act(body=b""),
+    )
     for number in range(CALLERS):
         provider.script(failures[number % len(failures)], Act(), Act(delay_s=0.01))
     answered, seen = [], []

@@ -34,7 +34,9 @@ def events(model, *, with_tools):
 NUMBERS = itertools.count()
 MODELS = ("gpt-4o-mini", "claude-haiku")
 BODIES = {
-    (model, with_tools): json.loads((anthropic_body if model == "claude-haiku" else openai_body)(answer(model, with_tools=with_tools)))
+    (model, with_tools): json.loads(
+        (anthropic_body if model == "claude-haiku" else openai_body)(answer(model, with_tools=with_tools))
+    )
     for model in MODELS
     for with_tools in (False, True)
 }
@@ -66,7 +68,9 @@ def replaced(value, path, junk):
 def spoilt(good):
     """Return JSON like this with up to two places replaced by junk."""
     once = st.sampled_from(places(good)).flatmap(lambda path: JUNK.map(lambda junk: replaced(good, path, junk)))
-    return once | once.flatmap(lambda bad: st.sampled_from(places(bad)).flatmap(lambda p: JUNK.map(lambda j: replaced(bad, p, j))))
+    return once | once.flatmap(
+        lambda bad: st.sampled_from(places(bad)).flatmap(lambda p: JUNK.map(lambda j: replaced(bad, p, j)))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +83,12 @@ def provider():
 def gateway(provider, tmp_path_factory):
     told = {"openai": {"base_url": provider.openai_url, "api_key": "sk-test", **FAST}}
     told["anthropic"] = {"base_url": provider.url, "api_key": "sk-test", **FAST}
-    sections = {"providers": told, "retries": QUICK, "cache": {"enabled": True}, "budgets": {"daily_usd": 100_000, "tiers": False}}
+    sections = {
+        "providers": told,
+        "retries": QUICK,
+        "cache": {"enabled": True},
+        "budgets": {"daily_usd": 100_000, "tiers": False},
+    }
     with running_gateway(tmp_path_factory.mktemp("senseless"), provider.url, **sections) as started:
         yield started
 
@@ -95,7 +104,12 @@ def check(gateway, provider, client, act, case, caplog):
     till = Till(gateway, provider, client)
     provider.rule(act)
     caplog.clear()
-    body = {**ASK, "model": model, "stream": is_stream, "messages": [{"role": "user", "content": f"Bug {next(NUMBERS)}"}]}
+    body = {
+        **ASK,
+        "model": model,
+        "stream": is_stream,
+        "messages": [{"role": "user", "content": f"Bug {next(NUMBERS)}"}],
+    }
     tools = TOOLS if path == CHAT else [{"name": "look", "input_schema": {"type": "object"}}]
     reply = client.post(gateway.url + path, json={**body, "tools": tools} if with_tools else body)
     assert reply.status_code in (200, 502), (reply.status_code, reply.text)

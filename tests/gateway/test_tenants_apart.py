@@ -18,7 +18,13 @@ UNSTEADY |= {"overhead-ms", "since", "until", "uptime_s", "key"}
 
 
 def words(text, **more):
-    return {"model": "auto", "messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 90, **more}
+    return {
+        "model": "auto",
+        "messages": [{"role": "user", "content": text}],
+        "temperature": 0,
+        "max_tokens": 90,
+        **more,
+    }
 
 
 SCRIPT = [
@@ -43,16 +49,23 @@ SCRIPT = [
 @pytest.fixture
 def start(tmp_path_factory):
     """Return a function that runs a gateway with a key of each of two tenants."""
+
     def made(name):
         folder = tmp_path_factory.mktemp(name)
         url = f"sqlite:///{folder}/pointsman.db"
         with open_keys(url, SECRET) as keys:
             tokens = {
-                tenant: keys.create(KeyTerms(role="member"), changed_by="eve", tenant=tenant).token for tenant in ("a", "b")
+                tenant: keys.create(KeyTerms(role="member"), changed_by="eve", tenant=tenant).token
+                for tenant in ("a", "b")
             }
         cache = {"enabled": True, "semantic": True}
         provider = Provider()
-        return folder, tokens, provider, {"keys": {"required": True, "secret": SECRET}, "cache": cache, "database_url": url}
+        return (
+            folder,
+            tokens,
+            provider,
+            {"keys": {"required": True, "secret": SECRET}, "cache": cache, "database_url": url},
+        )
 
     return made
 
@@ -75,7 +88,12 @@ def told(answer):
 def run(place, with_b):
     folder, tokens, provider, sections = place
     answers = []
-    with provider, running_gateway(folder, provider.url, **sections) as gateway, httpx.Client(timeout=PATIENCE_S) as client:
+    with (
+        provider,
+        running_gateway(folder, provider.url, **sections) as gateway,
+        httpx.Client(timeout=PATIENCE_S) as client,
+    ):
+
         def ask(tenant, method, path, body):
             headers = {"authorization": f"Bearer {tokens[tenant]}"}
             answer = client.request(method, gateway.url + path, json=body, headers=headers)
@@ -99,25 +117,41 @@ def test_what_a_tenant_gets_does_not_tell_whether_there_is_another(start):
 
 def test_a_tenant_cannot_settle_judge_or_see_what_another_decided(start):
     folder, tokens, provider, sections = start("apart")
-    with provider, running_gateway(folder, provider.url, **sections) as gateway, httpx.Client(timeout=PATIENCE_S) as client:
+    with (
+        provider,
+        running_gateway(folder, provider.url, **sections) as gateway,
+        httpx.Client(timeout=PATIENCE_S) as client,
+    ):
+
         def ask(tenant, path, body):
             return client.post(gateway.url + path, json=body, headers={"authorization": f"Bearer {tokens[tenant]}"})
 
         first = ask("a", CHAT, words("Fix the login bug"))
         decision = first.headers["x-pointsman-decision-id"]
         (entry,) = [one for one in gateway.settled().treasury.ledger.entries(tenant="a") if one.kind == "opened"]
-        for more in ({"quality": 0.0}, {"cost_usd": 0.000001}, {"unbilled": "not_sent"}, {"quality": 1, "hold_id": entry.hold_id}):
+        for more in (
+            {"quality": 0.0},
+            {"cost_usd": 0.000001},
+            {"unbilled": "not_sent"},
+            {"quality": 1, "hold_id": entry.hold_id},
+        ):
             told_b = ask("b", "/v1/outcomes", {"decision_id": decision, **more})
             unknown = ask("b", "/v1/outcomes", {"decision_id": "call-none", **more})
             assert (told_b.status_code, unknown.status_code) == (404, 404)
-            assert told_b.json()["error"]["message"].replace(decision, "call-none") == unknown.json()["error"]["message"]
+            assert (
+                told_b.json()["error"]["message"].replace(decision, "call-none") == unknown.json()["error"]["message"]
+            )
         assert ask("b", CHAT, words("Fix the login bug")).headers["x-pointsman-cache"] == "miss"
         assert ask("a", CHAT, words("Fix the login bug")).headers["x-pointsman-cache"] == "exact"
 
 
 def test_only_an_admin_may_say_what_a_call_of_the_gateway_cost(start):
     folder, tokens, provider, sections = start("bills")
-    with provider, running_gateway(folder, provider.url, **sections) as gateway, httpx.Client(timeout=PATIENCE_S) as client:
+    with (
+        provider,
+        running_gateway(folder, provider.url, **sections) as gateway,
+        httpx.Client(timeout=PATIENCE_S) as client,
+    ):
         headers = {"authorization": f"Bearer {tokens['a']}"}
 
         def report(**more):
@@ -132,3 +166,30 @@ def test_only_an_admin_may_say_what_a_call_of_the_gateway_cost(start):
         assert report(quality=0.9).status_code == 200
         gateway.settled()
         assert gateway.posted_nanousd == provider.settled().billed_nanousd > 0
+
+
+def test_no_guest_moves_the_budget_of_everyone_and_a_forged_payer_is_on_record(start):
+    folder, tokens, provider, sections = start("limits")
+    with open_keys(sections["database_url"], SECRET) as keys:
+        admin = keys.create(KeyTerms(role="admin"), changed_by="eve", tenant="b").token
+    sections["budgets"] = {"daily_usd": 0.003, "tiers": False}
+    with (
+        provider,
+        running_gateway(folder, provider.url, **sections) as gateway,
+        httpx.Client(timeout=PATIENCE_S) as client,
+    ):
+        dear = {**words("Fix the login bug"), "model": "gpt-4o", "max_tokens": 1000}
+        headers = {"authorization": f"Bearer {admin}"}
+        for amount in (50, "unlimited", "default"):
+            put = client.put(f"{gateway.url}/v1/budgets/global", json={"daily_usd": amount}, headers=headers)
+            assert put.status_code in (403, 422)
+        assert client.post(gateway.url + CHAT, json=dear, headers=headers).status_code == 402
+        forged = {"description": "Fix it", "tags": {"tenant": "b"}}
+        refused = client.post(
+            f"{gateway.url}/v1/execute", json=forged, headers={"authorization": f"Bearer {tokens['a']}"}
+        )
+        assert refused.status_code == 403
+        gateway.executor.parts.log.flush()
+        events = [found.event for found in gateway.executor.parts.log.events(tenant="a")]
+        assert [(event.error, event.status, event.tenant) for event in events] == [("forbidden", 403, "a")]
+    assert provider.calls == []

@@ -1,15 +1,22 @@
 """What an outcome bills: its usage at the model's price, or the stated cost where that is more."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from pointsman.budget import Amount, Hold
 from pointsman.budget.exposure import invoice_nanousd
-from pointsman.errors import HoldConflict, InvalidBill, UnknownModel
+from pointsman.errors import Forbidden, HoldConflict, InvalidBill, UnknownHold, UnknownModel
 from pointsman.money import usd
 from pointsman.outcomes import Outcome
 from pointsman.registry import ModelCard, TokenUsage
+
+if TYPE_CHECKING:
+    from pointsman.store import StoreLedger
+
+MADE_HERE: Final = "call-"
+"""How the ids of decisions begin whose calls the gateway makes: what those cost isn't for callers to say."""
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -67,3 +74,36 @@ def refuse_voided(hold: Hold) -> None:
     """
     if hold.state == "voided":
         raise HoldConflict(f"{hold.hold_id} was voided: nothing came of that decision. Report on another.")
+
+
+def named_attempt(outcome: Outcome, ledger: "StoreLedger", tenant: str) -> Hold:
+    """Return the hold that an outcome names.
+
+    Raises:
+        UnknownHold: no attempt of the outcome's decision has it.
+        LedgerUnavailable: nobody can tell.
+    """
+    try:
+        hold = ledger.hold(outcome.hold_id or "", tenant=tenant)
+        if hold.decision_id == outcome.decision_id:
+            return hold
+    except UnknownHold:
+        pass
+    raise UnknownHold(
+        f"no attempt of the decision {outcome.decision_id!r:.80} has the hold {outcome.hold_id!r:.80}; the attempts of "
+        "each decision are in the log (pointsman export json).",
+        field="hold_id",
+    )
+
+
+def refuse_bill(hold: Hold) -> None:
+    """Refuse a caller's statement of what a call of the gateway's own was billed.
+
+    Raises:
+        Forbidden: it is one.
+    """
+    if hold.decision_id.startswith(MADE_HERE):
+        raise Forbidden(
+            f"{hold.decision_id} was called by the gateway, which knows its bill from the provider; report quality and "
+            "success, and leave usage, cost_usd and unbilled to an admin."
+        )

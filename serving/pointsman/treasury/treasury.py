@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import msgspec
 
-from pointsman.budget import Amount, Hold, HoldRequest, Limit, Scope, Window
+from pointsman.budget import GLOBAL, Amount, Hold, HoldRequest, Limit, Scope, Window
 from pointsman.budget.books import hold_id_of
 from pointsman.budget.ending import LONGEST_HOLD
 from pointsman.budget.exposure import exposure
@@ -20,7 +20,7 @@ from pointsman.outcomes import Outcome
 from pointsman.registry import ModelCard
 from pointsman.treasury.asking import Ask, Holding, Prepared, attempt_of, payers
 from pointsman.treasury.pacers import Pacers
-from pointsman.treasury.settling import Settlement, bill_of, refuse_voided
+from pointsman.treasury.settling import MADE_HERE, Settlement, bill_of, named_attempt, refuse_bill, refuse_voided
 from pointsman.treasury.standing import Snapshot, Standing
 from pointsman.treasury.steps import Steps, done
 from pointsman.types import Task
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 HOLD_FOR: Final = timedelta(minutes=10)
 _KEY: Final = "outcome"
 """The key under which outcomes settle: a hold has one bill, whatever else is reported."""
-_MADE_HERE: Final = "call-"
-"""How the ids of decisions begin whose calls the gateway makes: what those cost isn't for callers to say."""
 
 
 def new_id() -> str:
@@ -178,9 +176,10 @@ class Treasury:
             InvalidBill: a bill that can't be true; the ledger is as it was.
             LedgerUnavailable: report it again.
         """
-        hold = self.hold_of(outcome.decision_id) if outcome.hold_id is None else self._attempt(outcome)
+        named = outcome.hold_id is not None
+        hold = named_attempt(outcome, self.ledger, self.tenant) if named else self.hold_of(outcome.decision_id)
         if outcome.ends_hold and not by_admin:
-            _refuse_bill(hold)
+            refuse_bill(hold)
         bill = bill_of(outcome, hold, card_of)
         if outcome.unbilled is not None:
             hold = self.ledger.void(hold.hold_id, outcome.unbilled, key=_KEY, tenant=self.tenant)
@@ -222,16 +221,30 @@ class Treasury:
         return settled
 
     def put(self, limit: Limit, *, changed_by: str) -> bool:
-        """Set a limit while running; return whether that changed it. Every process follows within a second."""
+        """Set a limit while running; return whether that changed it. Every process follows within a second.
+
+        Raises:
+            Forbidden: a guest's, of everyone's budget.
+        """
+        self._refuse_guests(limit.scope)
         changed = self.ledger.limits.put(limit, changed_by=changed_by, tenant=self.tenant)
         self.standing.forget()
         return changed
 
     def take_back(self, scope: Scope, window: Window, *, changed_by: str) -> bool:
-        """Take back a limit that was set while running; return whether there was one."""
+        """Take back a limit that was set while running; return whether there was one. Raises as `put`."""
+        self._refuse_guests(scope)
         changed = self.ledger.limits.remove(scope, window, changed_by=changed_by, tenant=self.tenant)
         self.standing.forget()
         return changed
+
+    def _refuse_guests(self, scope: Scope) -> None:
+        if self.is_guest and scope == GLOBAL:
+            raise Forbidden(
+                f"{scope} is everyone's budget, which only the deployment's own tenant sets; name a tenant, team, user "
+                "or key.",
+                field="scope",
+            )
 
     def expire(self) -> int:
         """Presume the holds that nobody reported on in time; return how many."""
@@ -247,20 +260,6 @@ class Treasury:
     def _hold_id(self, decision_id: str) -> str:
         return hold_id_of(self.tenant, decision_id, 0)
 
-    def _attempt(self, outcome: Outcome) -> Hold:
-        """Return the hold that an outcome names."""
-        assert outcome.hold_id is not None
-        try:
-            hold = self.ledger.hold(outcome.hold_id, tenant=self.tenant)
-        except UnknownHold:
-            hold = None
-        if hold is None or hold.decision_id != outcome.decision_id:
-            raise UnknownHold(
-                f"no attempt of the decision {outcome.decision_id!r:.80} has the hold {outcome.hold_id!r:.80}; the "
-                "attempts of each decision are in the log (pointsman export json).",
-                field="hold_id",
-            )
-        return hold
 
     def _prepared(self, ask: Ask, now: datetime, snapshot: Snapshot) -> Prepared:
         decision_id, tags = ask.decision_id or self._new_id(ask.task), payers(ask.task.tags)
@@ -278,7 +277,7 @@ class Treasury:
         return Prepared(ask, request, limits, tuple(exposures))
 
     def _new_id(self, task: Task) -> str:
-        return _MADE_HERE * task.call.is_made_here + self._ids()
+        return MADE_HERE * task.call.is_made_here + self._ids()
 
     def _held(self, prepared: Prepared, turn: "Turn", hold: Hold) -> Holding:
         self.standing.add(hold.scopes, hold.amount.nanousd)
@@ -336,16 +335,3 @@ def _cheaper(prepared: Prepared, turn: Turn, refusal: LedgerError) -> Turn | Non
             )
             return Turn(place, room, words)
     return None
-
-
-def _refuse_bill(hold: Hold) -> None:
-    """Refuse a caller's statement of what a call of the gateway's own was billed.
-
-    Raises:
-        Forbidden: it is one.
-    """
-    if hold.decision_id.startswith(_MADE_HERE):
-        raise Forbidden(
-            f"{hold.decision_id} was called by the gateway, which knows its bill from the provider; report quality and "
-            "success, and leave usage, cost_usd and unbilled to an admin."
-        )

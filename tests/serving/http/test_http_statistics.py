@@ -180,7 +180,9 @@ def test_health_says_that_the_database_is_gone_and_figures_are_refused(app, call
     assert refused.headers["retry-after"] == "2"
 
 
-def test_what_is_left_of_everyones_budget_is_shown_to_the_deployments_own_tenant_alone(router, log, clock, tmp_path, call, with_key):
+def test_what_is_left_of_everyones_budget_is_shown_to_the_deployments_own_tenant_alone(
+    router, log, clock, tmp_path, call, with_key
+):
     with open_ledger(f"sqlite:///{tmp_path}/ledger.db", clock=clock, timeout_s=30) as ledger:
         treasury = Treasury(ledger, parse_rules({"daily_usd": 1, "tiers": False}), clock=clock)
         paid = Router(router.bundle, router.fleet, profile="fast", treasury=treasury)
