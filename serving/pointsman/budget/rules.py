@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -21,6 +22,7 @@ PAYERS: Final[tuple[ScopeKind, ...]] = ("team", "project", "agent", "user", "key
 Direction = Literal["input", "output"]
 _WINDOWS: Final[dict[str, Window]] = {"daily": "day", "monthly": "month", "total": "total"}
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+_MANY_PAYERS: Final = 4096
 
 
 class Caps(msgspec.Struct, frozen=True):
@@ -35,6 +37,9 @@ class Caps(msgspec.Struct, frozen=True):
         """Return these caps, and the other's where these say nothing."""
         mine = {name: getattr(self, name) for name in self.__struct_fields__}
         return Caps(**{name: getattr(other, name) if value is None else value for name, value in mine.items()})
+
+
+_NO_CAPS: Final = Caps()
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -127,7 +132,8 @@ class Rules(msgspec.Struct, frozen=True):
 
     def caps(self, scope: Scope) -> Caps:
         """Return the caps of one payer: its own, then those of each of its kind."""
-        return self.named.get(scope, Caps()).over(self.each.get(scope.kind, Caps()))
+        own, shared = self.named.get(scope), self.each.get(scope.kind, _NO_CAPS)
+        return shared if own is None else own.over(shared)
 
     def plan(self, user: str | None, stated: str | None = None) -> Plan | None:
         """Return the plan of a user: the one stated for it by whoever authenticated it, its own, or the default one.
@@ -185,7 +191,7 @@ def effective_limits(rules: Rules, task: Bearing, used: Used, now: datetime) -> 
         InvalidBudget: a plan, a tier or a name that doesn't exist; a time without a zone.
     """
     limits = [*_cap_limits(rules.everyone, GLOBAL, "the budget of everyone")]
-    limits += _cap_limits(rules.each.get("tenant", Caps()), TENANT, "the budget of each tenant")
+    limits += _cap_limits(rules.each.get("tenant", _NO_CAPS), TENANT, "the budget of each tenant")
     if rules.request_nanousd is not None:
         scope = Scope("request", task.request_id)
         limits.append(Limit(scope, "request", rules.request_nanousd, reason="the budget of each request"))
@@ -200,13 +206,14 @@ def effective_limits(rules: Rules, task: Bearing, used: Used, now: datetime) -> 
     return checked_limits(limits)
 
 
-def _cap_limits(caps: Caps, scope: Scope, source: str) -> list[Limit]:
+@lru_cache(maxsize=_MANY_PAYERS)
+def _cap_limits(caps: Caps, scope: Scope, source: str) -> tuple[Limit, ...]:
     amounts = ((window, name, getattr(caps, name)) for name, window in _WINDOWS.items())
-    return [
+    return tuple(
         Limit(scope, window, amount, reason=f"{source}, {name}")
         for window, name, amount in amounts
         if amount is not None
-    ]
+    )
 
 
 def _tier_limits(rules: Rules, tier: str, used: Used, now: datetime) -> list[Limit]:

@@ -5,7 +5,7 @@ itself: its int8 activations are scaled per run, so a neighbour in the same run 
 gains nothing there. So a batch equals its tasks one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal
 
@@ -18,7 +18,7 @@ from pointsman.errors import BundleError
 from pointsman.prediction.bundle import Bundle, Layout
 from pointsman.prediction.encoder import Ids, Pooling, TextEncoder, encoder_feeds, pooling_of
 from pointsman.prediction.features import text_counts, text_counts_of
-from pointsman.prediction.lifting import Branch, lifted
+from pointsman.prediction.lifting import Branch, lifted, shared_tables
 from pointsman.prediction.wording import core_text
 
 Floats = npt.NDArray[np.float32]
@@ -29,6 +29,7 @@ _BRANCHES: Final[dict[Depth, Branch]] = {"fast": "else_branch", "deep": "then_br
 SLOW_FUSIONS: Final = ("SkipLayerNormFusion",)
 """What onnxruntime mustn't fuse: its fused kernel takes 40 us where addition and normalisation take 10."""
 
+_NOTHING: Final[Mapping[str, ort.OrtValue]] = {}
 _FAST_ROWS_PER_RUN: Final = 256
 _DEEP_WORKERS: Final = 2
 
@@ -58,7 +59,8 @@ class Predictor:
         self._novelty_quantiles = np.array(manifest.novelty_quantiles, dtype=np.float32)
         self._novelty_levels = np.linspace(0, 1, len(self._novelty_quantiles), dtype=np.float32)
         graph, width = bundle.graph, manifest.layout.width
-        self._sessions = {depth: _reader(graph, depth, width) for depth in _BRANCHES}
+        self._shared = {name: ort.OrtValue.ortvalue_from_numpy(table) for name, table in shared_tables(graph).items()}
+        self._sessions = {depth: _reader(graph, depth, width, self._shared) for depth in _BRANCHES}
 
     def read(self, texts: Sequence[str], depth: Depth) -> Reading:
         """Return what the graph says about the core of each text, in order; any text is accepted."""
@@ -115,8 +117,8 @@ def split_rows(rows: Floats, layout: Layout) -> tuple[Floats, Floats, Floats, Fl
     )
 
 
-def opened(graph: bytes) -> ort.InferenceSession:
-    """Return a session of one thread on the CPU.
+def opened(graph: bytes, shared: Mapping[str, ort.OrtValue] = _NOTHING) -> ort.InferenceSession:
+    """Return a session of one thread on the CPU; weights that are `shared` have to live as long, and aren't copied.
 
     Raises:
         BundleError: onnxruntime can't load the graph.
@@ -125,6 +127,8 @@ def opened(graph: bytes) -> ort.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    for name, value in shared.items():
+        options.add_initializer(name, value)
     try:
         session = ort.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
@@ -135,9 +139,9 @@ def opened(graph: bytes) -> ort.InferenceSession:
     return session
 
 
-def _reader(graph: bytes, depth: Depth, width: int) -> ort.InferenceSession:
+def _reader(graph: bytes, depth: Depth, width: int, shared: Mapping[str, ort.OrtValue]) -> ort.InferenceSession:
     """Return the session that reads at one depth."""
-    session = opened(lifted(graph, _BRANCHES[depth], GRAPH_INPUTS))
+    session = opened(lifted(graph, _BRANCHES[depth], GRAPH_INPUTS), shared)
     inputs = tuple(sorted(node.name for node in session.get_inputs()))
     if inputs != tuple(sorted(GRAPH_INPUTS)):
         raise BundleError(f"graph.onnx has the inputs {inputs} for {depth}, which aren't a bundle's.")

@@ -31,6 +31,7 @@ if sys.platform != "win32":
 
 WAL_RESET_FIXED: Final = (3, 51, 3)
 BUSY_MS: Final = 500
+_MANY_COUNTERS: Final = 4096
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
@@ -65,6 +66,8 @@ class SqliteBackend:
             self._connection = connect(path)
             self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         self._file = _identity(path)
+        self._counters: dict[Account, Counter] = {}
+        self._version: int | None = None
 
     def begin(self) -> None:
         """Wait for the lock file, then take SQLite's write lock.
@@ -91,14 +94,24 @@ class SqliteBackend:
             return {row[0]: hold_of(row) for row in found if row is not None}
 
     def counters(self, accounts: Iterable[Account]) -> dict[Account, Counter]:
-        """Return the counters that exist."""
-        execute, counters = self._connection.execute, {}
+        """Return the counters that exist: those read or written before, while nobody else has written since."""
+        execute, known = self._connection.execute, self._known()
         with _translated():
             for account in accounts:
-                row = execute(_FIND_COUNTER, account).fetchone()
-                if row is not None:
-                    counters[account] = Counter(row[:3], row[3:])
-        return counters
+                if account not in known and (row := execute(_FIND_COUNTER, account).fetchone()) is not None:
+                    known[account] = Counter(row[:3], row[3:])
+        return {account: known[account] for account in accounts if account in known}
+
+    def _known(self) -> dict[Account, Counter]:
+        """Return the counters that are in memory as they are in the file.
+
+        SQLite's data_version changes with every commit of another connection, and with none of this one.
+        """
+        with _translated():
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version or len(self._counters) > _MANY_COUNTERS:
+            self._version, self._counters = version, {}
+        return self._counters
 
     def freezes(self) -> dict[Payer, FreezeRow]:
         """Return all payers that are stopped."""
@@ -125,6 +138,7 @@ class SqliteBackend:
                 many("DELETE FROM freezes WHERE owner = ? AND scope = ?", books.thawed)
                 many(_ADD_FREEZE, [(*payer, *freeze) for payer, freeze in books.frozen.items()])
                 many(_ADD_EVENT, books.events)
+        self._counters |= {account: books.counters[account] for account in books.touched}
 
     def commit(self) -> None:
         """Commit, which returns when the log is on the disk; then let the next writer in."""
@@ -134,6 +148,7 @@ class SqliteBackend:
 
     def rollback(self) -> None:
         """Undo what was begun. SQLite itself rolls back where the disk is full."""
+        self._version = None
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

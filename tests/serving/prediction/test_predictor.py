@@ -10,6 +10,11 @@ import pytest
 from pointsman.errors import BundleError
 from pointsman.prediction import FEATURE_NAMES, Predictor, measured_table
 from pointsman.prediction.bundle import FileDigest
+from pointsman.prediction.encoder import encoder_feeds, pooling_of
+from pointsman.prediction.features import text_counts
+from pointsman.prediction.lifting import shared_tables
+from pointsman.prediction.predictor import opened
+from pointsman.prediction.wording import core_text
 from pointsman.types import TASK_TYPES
 
 TASKS = Path(__file__).parents[3] / "datasets" / "tasks"
@@ -116,6 +121,24 @@ def test_a_batch_of_more_than_one_run_equals_its_runs(predictor, texts):
     together, alone = predictor.read(many, "fast"), predictor.read(texts, "fast")
     assert np.abs(together.demand[400:520] - alone.demand[:120]).max() <= 1e-6
     assert together.demand.shape[0] == 520
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_each_depth_reads_what_the_whole_graph_says(real, predictor, texts, depth):
+    whole = opened(real.graph)
+    for text in texts[:20]:
+        ids = np.array([predictor._encoder.token_ids(core_text(text))], dtype=np.int64)
+        feeds = encoder_feeds(ids, pooling_of(ids)) | {"is_deep": np.array(depth == "deep")}
+        feeds["counts"] = text_counts(core_text(text))[np.newaxis]
+        (rows,) = whole.run(["rows"], feeds)
+        read = predictor.read([text], depth)
+        assert np.array_equal(read.demand, rows[:, : real.manifest.layout.demand])
+
+
+def test_the_token_table_is_in_memory_once(real, predictor):
+    (table,) = shared_tables(real.graph).values()
+    assert table.shape[1] == real.manifest.encoder.dimensions
+    assert [value.shape() for value in predictor._shared.values()] == [list(table.shape)]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
