@@ -11,6 +11,9 @@ import threading
 from pathlib import Path
 
 PATIENCE_S = 30.0
+_LEVELS = {name: 10 for name in ("aiohttp", "asyncio", "alembic", "pointsman", "uvicorn")} | {"sqlalchemy.engine": 20}
+_ALL_AT_DEBUG = f"[logging.getLogger(name).setLevel(level) for name, level in {_LEVELS!r}.items()]"
+"""SQLAlchemy's own DEBUG prints the rows that are read, whatever is in them: INFO, its statements, is asked for."""
 
 
 class Served:
@@ -20,12 +23,11 @@ class Served:
         self.words = ""
         path = folder / "pointsman.yaml"
         path.write_text(json.dumps(document))
-        start = "import logging; logging.basicConfig(level=logging.DEBUG); " if debug else ""
+        start = f"import logging; logging.basicConfig(level=logging.DEBUG); {_ALL_AT_DEBUG}; " if debug else ""
         start += "from pointsman.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
         command = [sys.executable, "-c", start, "serve", "--config", str(path), "--port", "0"]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-        )
+        told = {"text": True, "env": {**os.environ, "PYTHONUNBUFFERED": "1"}}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **told)
         self._has_url = threading.Event()
         self.url = ""
         self._reader = threading.Thread(target=self._read, daemon=True)

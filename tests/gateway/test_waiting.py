@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from gateways import Gateway, configured, document
 from provider import Provider
@@ -15,6 +18,7 @@ from pointsman.chat import read_chat
 from pointsman.errors import BudgetExceeded, Overloaded, UpstreamError
 from pointsman.gateway import Executor
 from pointsman.gateway.asked import Asked, Wishes
+from pointsman.gateway.later import Later
 from pointsman.gateway.opening import opened_parts, opened_router, opened_treasury
 from pointsman.gateway.running import running
 from pointsman.tenants import Tenants
@@ -252,6 +256,77 @@ def test_what_a_budget_has_no_room_for_is_refused_and_the_rest_is_run(tmp_path, 
         assert used(executor) == (provider.settled().billed_nanousd, 0)
 
 
+def test_of_one_window_every_tenant_pays_for_its_own(tmp_path, provider):
+    with opened(tmp_path, provider) as executor:
+        results = answered(executor, asked("Say hello", model="gpt-4o"), asked("Say a lot", tenant="acme"))
+        ledger, courses = executor.parts.router.treasury.ledger, [one.course for one in results]
+        holds = [
+            ledger.hold(course.attempts[0].hold_id, tenant=tenant)
+            for course, tenant in zip(courses, ("default", "acme"), strict=True)
+        ]
+        assert [hold.bill.nanousd for hold in holds] == [course.cost_nanousd for course in courses]
+        assert used(executor) == (provider.settled().billed_nanousd, 0)
+
+
+def test_a_tenant_with_many_keeps_no_other_waiting_for_all_of_them(tmp_path, provider):
+    with opened(tmp_path, provider, batching={"concurrency": 1}) as executor:
+        answered(executor, *(asked(f"Ours {n}", tenant="ours") for n in range(6)), asked("Theirs", tenant="theirs"))
+        said = [call.body["messages"][0]["content"] for call in provider.settled().calls]
+        assert said.index("Theirs") < 4
+
+
+def test_what_hasnt_begun_when_the_time_is_over_is_refused_and_costs_nothing(tmp_path, provider):
+    provider.rule(Act(at="answer", then="wait"))
+    with opened(tmp_path, provider, batching={"concurrency": 1, "window_ms": 0}) as executor:
+
+        async def run():
+            async with running(executor):
+                waiting = [asyncio.create_task(executor.answer(asked(f"Say {number}"))) for number in range(6)]
+                await asyncio.to_thread(provider.wait_for_calls, 1)
+                await executor.waiting.close(0.0)
+                provider.release()
+                return await asyncio.gather(*waiting, return_exceptions=True)
+
+        first, *others = asyncio.run(run())
+        assert texts([first]) == ["You said: Say 0"]
+        assert [type(one) for one in others] == [Overloaded] * 5
+        assert used(executor) == (provider.settled().billed_nanousd, 0)
+
+
+def test_what_was_decided_under_another_configuration_is_decided_again(tmp_path, provider):
+    provider.script(Act(at="answer", then="wait"))
+    with opened(tmp_path, provider, batching={"concurrency": 1, "window_ms": 0}) as executor:
+
+        async def run():
+            async with running(executor):
+                waiting = [asyncio.create_task(executor.answer(asked(f"Say {number}"))) for number in range(3)]
+                await asyncio.to_thread(provider.wait_for_calls, 1)
+                executor.parts = fresh = dataclasses.replace(executor.parts)
+                provider.release()
+                results = await asyncio.gather(*waiting)
+                return [one.course.parts is fresh for one in results], texts(results)
+
+        assert asyncio.run(run()) == ([False, True, True], [f"You said: Say {number}" for number in range(3)])
+        assert used(executor) == (provider.settled().billed_nanousd, 0)
+
+
+def test_draining_waits_for_the_work_that_work_begins():
+    done = []
+
+    async def work(rounds):
+        await asyncio.sleep(0)
+        done.append(rounds)
+        if rounds:
+            later.do(work(rounds - 1))
+
+    async def run():
+        later.do(work(3))
+        return await later.drain(10.0)
+
+    later = Later()
+    assert (asyncio.run(run()), done) == (0, [3, 2, 1, 0])
+
+
 def test_what_waits_at_the_end_is_run(tmp_path, provider):
     with opened(tmp_path, provider, batching={"window_ms": 60_000}) as executor:
 
@@ -279,6 +354,47 @@ def test_whoever_leaves_before_its_turn_pays_nothing(tmp_path, provider):
 
         assert asyncio.run(run()) == 0
         assert (provider.settled().calls, used(executor)) == ([], (0, 0))
+
+
+def test_whoever_leaves_once_it_has_begun_pays_what_it_cost_and_the_log_says_so(tmp_path, provider):
+    provider.rule(Act(at="answer", then="wait"))
+    with opened(tmp_path, provider, batching={"window_ms": 0}) as executor:
+
+        async def run():
+            async with running(executor):
+                waiting = asyncio.create_task(executor.answer(asked("Say hello")))
+                await asyncio.to_thread(provider.wait_for_calls, 1)
+                waiting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await waiting
+                provider.release()
+
+        asyncio.run(run())
+        executor.parts.log.flush()
+        (event,) = [line.event for line in executor.parts.log.events()]
+        billed = provider.settled().billed_nanousd
+        assert (used(executor), event.cost_nanousd, event.status) == ((billed, 0), billed, 200)
+
+
+def test_over_http_whoever_hangs_up_before_its_turn_pays_nothing(tmp_path, provider):
+    with Gateway(settings(tmp_path, provider, batching={"window_ms": 60_000})) as gateway:
+        url, batch = f"{gateway.url}/v1", {"x-pointsman-priority": "batch"}
+        requests = [
+            ("/chat/completions", {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}, batch),
+            ("/execute", {"description": "Hi", "can_wait": True}, {}),
+            ("/execute/batch", {"tasks": [{"description": "Hi"}, {"description": "Ho"}], "can_wait": True}, {}),
+        ]
+        for path, body, headers in requests:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(url + path, json=body, headers=headers, timeout=httpx.Timeout(20, read=0.2))
+        deadline = time.monotonic() + 20
+        while gateway.executor.waiting.count and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert gateway.executor.waiting.count == 0
+        assert (provider.settled().calls, gateway.posted_nanousd, gateway.held_nanousd) == ([], 0, 0)
+        gateway.executor.parts.log.flush()
+        logged = [line.event for line in gateway.executor.parts.log.events()]
+        assert [(one.error, one.status, one.cost_nanousd) for one in logged] == [("cancelled", 499, 0)] * 4
 
 
 def test_over_http_what_can_wait_keeps_no_place_from_what_cant(tmp_path, provider):

@@ -188,10 +188,14 @@ def _ended(row: HoldRow, what: str) -> HoldConflict:
     return HoldConflict(f"{row.hold_id} {what}: it is {row.state}{bill}" + (f" by key {key!r}." if key else "."))
 
 
+def most_believable_nanousd(held_nanousd: int) -> int:
+    """Return the highest bill that is posted where so much was held."""
+    return MOST_TIMES_THE_HOLD * max(held_nanousd, LEAST_BELIEVABLE_NANOUSD)
+
+
 def _check_bill(row: HoldRow, bill: Amount) -> None:
     check_attempt(bill)
-    most = MOST_TIMES_THE_HOLD * max(row.amount[0], LEAST_BELIEVABLE_NANOUSD)
-    if bill.nanousd > most:
+    if bill.nanousd > most_believable_nanousd(row.amount[0]):
         raise InvalidBill(
             f"the bill of {row.hold_id} is {format_usd(bill.nanousd)}, more than {MOST_TIMES_THE_HOLD} times what was "
             f"held ({format_usd(row.amount[0])}); is the price per token given as per million tokens?"

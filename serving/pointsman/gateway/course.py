@@ -71,7 +71,7 @@ class Course:
 
     def planned(self, plan: Plan) -> None:
         """Note what is routed and sent."""
-        self.tokens_saved += plan.tokens_saved
+        self.tokens_saved = plan.tokens_saved
         self.words.update(plan.words)
         self.limits = plan.limits
         if self.parts.privacy.text != "none":

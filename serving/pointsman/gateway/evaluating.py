@@ -1,7 +1,7 @@
 """Texts that are judged: every judge's call runs as a request of its own, held, billed, budgeted and logged."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -64,8 +64,15 @@ class Evaluated(msgspec.Struct, frozen=True):
     is_stored: bool
 
 
-async def evaluate(executor: "Executor", evaluation: Evaluation, who: Principal = ANONYMOUS) -> Evaluated:
+async def evaluate(
+    executor: "Executor",
+    evaluation: Evaluation,
+    who: Principal = ANONYMOUS,
+    spent: Callable[[int], None] | None = None,
+) -> Evaluated:
     """Ask judges to score a text by a rubric, all at once, and store the score where a decision is named.
+
+    `spent` is told the tokens that each judge used.
 
     Raises:
         InvalidInput: no text, no judges, one twice or too many, or fewer that can judge than the router is to choose.
@@ -78,7 +85,7 @@ async def evaluate(executor: "Executor", evaluation: Evaluation, who: Principal 
     courses: list[Course] = []
 
     async def ask(_: str, chat: Chat) -> Reply:
-        course = executor.begun(_asked(chat, evaluation, who))
+        course = executor.begun(msgspec.structs.replace(_asked(chat, evaluation, who), spent=spent))
         courses.append(course)
         await executor.concluded(course, executor.tried(course))
         assert course.reply is not None

@@ -1,7 +1,9 @@
 """Runs chats: decides, holds, calls, falls back, settles. Whole answers; `streaming` has those sent piece by piece."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -23,6 +25,9 @@ from pointsman.gateway.tasks import Executed, Result, Work, execute, execute_man
 from pointsman.gateway.till import Till
 from pointsman.gateway.waiting import Waiting
 from pointsman.types import Decision, Task
+
+CALLER_LEFT: Final = 499
+"""The status in the log of a request that nobody waited for to its end, as nginx writes it."""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -89,7 +94,8 @@ class Executor:
             UpstreamError: no provider gave an answer.
         """
         course = self.begun(asked)
-        return await self.concluded(course, self.tried(course))
+        concluded = self.concluded(course, self.tried(course))
+        return await (self.waiting.attended(concluded) if asked.can_wait else concluded)
 
     async def concluded(self, course: Course, tried: Awaitable[Tried]) -> Answered:
         """Return what was tried as an answer to the caller, and write the request into the log. Raises as `answer`."""
@@ -97,6 +103,9 @@ class Executor:
             body = said(await tried, course.asked)
         except PointsmanError as error:
             course.error, course.status = error.code, http_status(error)
+            raise
+        except asyncio.CancelledError:
+            course.error, course.status = "cancelled", CALLER_LEFT
             raise
         finally:
             self.ended(course)

@@ -3,13 +3,14 @@
 import asyncio
 from typing import Final
 
-from pointsman.chat import StreamReader, StreamWriter, whole_of_stream
+from pointsman.chat import Reply, StreamReader, StreamWriter, whole_of_stream
 from pointsman.errors import PointsmanError, UpstreamError, http_status
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.keeping import keep
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.till import Held
 
+_NOTHING: Final = Reply("", "unknown", 0, None)
 _HUNG_UP: Final = "the caller hung up, and the stream was cut off"
 
 
@@ -34,15 +35,26 @@ class Pump:
         except PointsmanError as error:
             await self.pipe.close(error)
             return False
+        try:
+            return await self._ran(held, body)
+        except BaseException:
+            self.attempting.till.presume(held)  # no more than a repetition where it was settled before
+            raise
+
+    async def _ran(self, held: Held, body: bytes) -> bool:
         started = self.parts.clock()
         failure = await self._flowed(body, started)
         total_ms = (self.parts.clock() - started) * 1000
         self.course.upstream_s += total_ms / 1000
+        try:
+            reply = self.attempting.believed(self.reader.reply())
+        except UpstreamError as error:  # its pieces don't make an answer
+            reply, failure = _NOTHING, failure or error
         if failure is not None and self.first_ms is None:
-            self._unheard(held, failure)
+            self._unheard(held, reply, failure)
             await self.pipe.close(failure)
             return False
-        self._settle(held, failure, total_ms)
+        self._settle(held, reply, failure, total_ms)
         await self.pipe.put(self._last(failure))
         await self.pipe.close()
         return True
@@ -66,9 +78,8 @@ class Pump:
         self.reader.close()
         return self.reader.error
 
-    def _unheard(self, held: Held, failure: UpstreamError) -> None:
+    def _unheard(self, held: Held, reply: Reply, failure: UpstreamError) -> None:
         """Settle a stream of which the caller got nothing: its usage may be known all the same."""
-        reply = self.attempting.believed(self.reader.reply())
         if reply.usage is None:
             self.attempting.failed(self.model, held, failure)
             return
@@ -76,9 +87,9 @@ class Pump:
         self.attempting.note(self.model, held, reply, paid, error=failure)
         self.parts.health.failed(self.model, failure)
 
-    def _settle(self, held: Held, failure: UpstreamError | None, total_ms: float) -> None:
+    def _settle(self, held: Held, reply: Reply, failure: UpstreamError | None, total_ms: float) -> None:
         """Post what the answer cost: its usage where the provider stated it, however the stream ended."""
-        reply, protocol = self.attempting.believed(self.reader.reply()), self.parts.protocol(self.model)
+        protocol = self.parts.protocol(self.model)
         paid = self.attempting.pay(self.model, held, reply)
         self.attempting.note(self.model, held, reply, paid, first_ms=self.first_ms, total_ms=total_ms, error=failure)
         if failure is None:

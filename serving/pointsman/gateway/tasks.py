@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -61,18 +61,32 @@ def work_of(task: Work | Task | str, *, can_wait: bool = False) -> Work:
     return msgspec.structs.replace(work, can_wait=True) if can_wait else work
 
 
-async def execute(executor: "Executor", work: Work, who: Principal = ANONYMOUS) -> Executed:
-    """Route a task, run it, and return its answer.
+async def run(
+    executor: "Executor", work: Work, who: Principal = ANONYMOUS, spent: Callable[[int], None] | None = None
+) -> tuple[Executed, dict[str, str]]:
+    """Route a task, run it, and return its answer with what there is to say of it by header, without prefix.
+
+    `spent` is told the tokens that were used.
 
     Raises:
         PointsmanError: as `Executor.answer`.
     """
-    answered = await executor.answer(_asked(work, who))
-    return _executed(answered.course, work.task.id)
+    answered = await executor.answer(_asked(work, who, spent))
+    return _executed(answered.course, work.task.id), answered.facts
+
+
+async def execute(executor: "Executor", work: Work, who: Principal = ANONYMOUS) -> Executed:
+    """Return the answer of a task that is run; see `run`."""
+    return (await run(executor, work, who))[0]
 
 
 async def execute_many(
-    executor: "Executor", works: Sequence[Work], who: Principal = ANONYMOUS, *, concurrency: int = 8
+    executor: "Executor",
+    works: Sequence[Work],
+    who: Principal = ANONYMOUS,
+    *,
+    concurrency: int = 8,
+    spent: Callable[[int], None] | None = None,
 ) -> list[Result]:
     """Run many tasks; each gets its answer, or the error that kept it from one, in its place.
 
@@ -80,17 +94,17 @@ async def execute_many(
     """
     turn = asyncio.Semaphore(concurrency)
 
-    async def run(work: Work) -> Result:
+    async def one(work: Work) -> Result:
         try:
             async with contextlib.nullcontext() if work.can_wait else turn:
-                return await execute(executor, work, who)
+                return (await run(executor, work, who, spent))[0]
         except PointsmanError as error:
             return error
 
-    return list(await asyncio.gather(*(run(work) for work in works)))
+    return list(await asyncio.gather(*(one(work) for work in works)))
 
 
-def _asked(work: Work, who: Principal) -> Asked:
+def _asked(work: Work, who: Principal, spent: Callable[[int], None] | None) -> Asked:
     task = work.task
     messages = [{"role": "system", "content": work.system}] if work.system else []
     messages.append({"role": "user", "content": task.description})
@@ -101,7 +115,7 @@ def _asked(work: Work, who: Principal) -> Asked:
         body["temperature"] = work.temperature
     size = sum(len(message["content"].encode()) for message in messages)
     wishes = Wishes(task.type, task.budget_usd, task.constraints, task.tags, can_wait=work.can_wait)
-    return Asked(read_chat("openai", body), size, who, wishes, "execute")
+    return Asked(read_chat("openai", body), size, who, wishes, "execute", spent=spent)
 
 
 def _executed(course: Course, task_id: str | None) -> Executed:

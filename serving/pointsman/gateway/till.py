@@ -7,10 +7,12 @@ from typing import Final
 import msgspec
 
 from pointsman.budget import Amount, Unbilled
+from pointsman.budget.ending import most_believable_nanousd
 from pointsman.budget.exposure import invoice_nanousd
 from pointsman.chat import Reply
 from pointsman.errors import InvalidBill, LedgerError, LedgerUnavailable
 from pointsman.gateway.later import Later
+from pointsman.money import format_usd
 from pointsman.registry import ModelCard
 from pointsman.treasury import Ask, Choice, Treasury
 from pointsman.treasury.steps import awaited
@@ -77,7 +79,8 @@ class Till:
             return None
         cost = invoice_nanousd(card.price, usage, is_batch=is_batch, stated_nanousd=reply.stated_nanousd)
         bill = Amount(cost, usage.input_tokens, usage.output_tokens)
-        if bill.nanousd == 0 < held.held_nanousd:
+        if bill.nanousd == 0 < held.held_nanousd or bill.nanousd > most_believable_nanousd(held.held_nanousd):
+            _LOG.warning("%s: a bill of %s can't be true; the hold is posted", held.hold_id, format_usd(bill.nanousd))
             self.presume(held)
             return None
         self._later.do(self._post(held, bill))

@@ -6,20 +6,21 @@ than run soon, since a decision holds money.
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pointsman.errors import LedgerUnavailable, Overloaded, PointsmanError
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.course import Course
 from pointsman.gateway.keeping import found, place
 from pointsman.gateway.planning import Plan
+from pointsman.gateway.tickets import Ticket, Tickets
 from pointsman.types import Decision, Task
 
 if TYPE_CHECKING:
     from pointsman.gateway.executor import Executor
 
+T = TypeVar("T")
 ROUNDS: Final = 4
 """How many times `concurrency` are decided in one pass: a hold waits for three calls before its own at most."""
 
@@ -27,31 +28,16 @@ MOST_BYTES: Final = 256 << 20
 """What the bodies of waiting requests may weigh together."""
 
 
-class Ticket:
-    """One request that waits `since` a second of the monotonic clock; `answer` is what it gets."""
-
-    __slots__ = ("answer", "course", "since")
-
-    def __init__(self, course: Course, since: float) -> None:
-        self.course = course
-        self.since = since
-        self.answer: asyncio.Future[Tried] = asyncio.get_running_loop().create_future()
-
-    @property
-    def tenant(self) -> str:
-        """Whose money it is."""
-        return self.course.asked.who.tenant
-
-
 class Waiting:
     """The queue of requests that can wait; `count` of them wait or run. Use it from one event loop."""
 
     def __init__(self, executor: "Executor") -> None:
         self._executor = executor
-        self._queue: deque[Ticket] = deque()
+        self._tickets = Tickets()
         self._answers: dict[bytes, asyncio.Future[Tried]] = {}
         self._worker: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._is_over = False
         self._freed = asyncio.Event()
         self._running = 0
         self._bytes = 0
@@ -73,13 +59,34 @@ class Waiting:
         finally:
             self.count, self._bytes = self.count - 1, self._bytes - size
 
+    async def attended(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what comes of a request; where its caller leaves, it never begins, or ends without its caller."""
+
+        async def outcome() -> T | PointsmanError:
+            try:
+                return await work
+            except PointsmanError as error:
+                return error
+
+        task = self._executor.later.do(outcome())
+        try:
+            found: T | PointsmanError = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if isinstance(found, PointsmanError):
+            raise found
+        return found
+
     async def close(self, timeout_s: float) -> None:
         """Begin what waits without gathering more; what hasn't begun after so many seconds is refused."""
         self._closing.set()
-        if self._worker is not None:
-            await asyncio.wait([self._worker], timeout=timeout_s)
-        while self._queue:
-            _refuse(self._queue.popleft(), Overloaded("The gateway shuts down. Try again in a minute."))
+        worker = self._worker
+        if worker is not None:
+            await asyncio.wait([worker], timeout=timeout_s)
+            self._is_over = True
+            self._freed.set()
+            await asyncio.wait([worker])
 
     async def _once(self, course: Course) -> Tried:
         """Return the answer to a request, once that to the same one is there, where there is such."""
@@ -92,9 +99,14 @@ class Waiting:
             return known
         if key is not None:
             self._answers[key] = ticket.answer
-        self._queue.append(ticket)
+        self._tickets.add(ticket)
         self._start()
         try:
+            return await asyncio.shield(ticket.answer)
+        except asyncio.CancelledError:
+            if not ticket.has_begun:
+                ticket.answer.cancel()
+                raise
             return await ticket.answer
         finally:
             if key is not None and self._answers.get(key) is ticket.answer:
@@ -108,34 +120,41 @@ class Waiting:
         """Decide and begin what waits, until nothing does."""
         tickets: list[Ticket] = []
         try:
-            while self._queue:
+            while self._tickets:
                 settings = self._executor.parts.batching
                 await self._window(settings.window_ms / 1000)
-                count = min(len(self._queue), ROUNDS * settings.concurrency)
-                tickets = [self._queue.popleft() for _ in range(count)]
+                tickets = self._tickets.take(ROUNDS * settings.concurrency)
+                if self._is_over:
+                    for ticket in tickets:
+                        ticket.refuse(Overloaded("The gateway shuts down. Try again in a minute."))
+                    continue
                 for ticket, attempting in await self._decided([one for one in tickets if not one.answer.done()]):
-                    await self._turn()
-                    self._executor.later.do(self._run(ticket, attempting))
+                    await self._begin(ticket, attempting)
         except BaseException as error:
             for ticket in tickets:
-                _refuse(ticket, error)
-            self._worker = None
-            if self._queue and isinstance(error, Exception):
-                self._start()
+                ticket.refuse(error)
+            if self._tickets:
+                self._worker = self._executor.later.do(self._work())
             raise
 
     async def _window(self, window_s: float) -> None:
         """Return once the request that waits longest has done so for the window, or at once when closing."""
-        left_s = self._queue[0].since + window_s - self._executor.parts.clock()
+        left_s = self._tickets.since + window_s - self._executor.parts.clock()
         if left_s > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), left_s)
 
-    async def _turn(self) -> None:
-        while self._running >= self._executor.parts.batching.concurrency:
+    async def _begin(self, ticket: Ticket, attempting: Attempting) -> None:
+        """Run a request at its turn; one that was decided under a configuration of before is decided again."""
+        while self._running >= self._executor.parts.batching.concurrency and not self._is_over:
             self._freed.clear()
             await self._freed.wait()
+        if attempting.parts is not self._executor.parts or self._is_over:
+            attempting.till.close()
+            self._tickets.put_back(ticket)
+            return
         self._running += 1
+        self._executor.later.do(self._run(ticket, attempting))
 
     async def _run(self, ticket: Ticket, attempting: Attempting) -> None:
         """Give a request its answer; where its caller has left before it began, let go of what was held."""
@@ -144,12 +163,12 @@ class Waiting:
             if ticket.answer.done():
                 attempting.till.close()
                 return
-            course.waited_s = course.parts.clock() - ticket.since
+            course.waited_s, ticket.has_begun = course.parts.clock() - ticket.since, True
             tried = await self._executor.carried_out(course, attempting)
             if not ticket.answer.done():
                 ticket.answer.set_result(tried)
         except BaseException as error:
-            _refuse(ticket, error)
+            ticket.refuse(error)
             if not isinstance(error, PointsmanError):
                 raise
         finally:
@@ -160,10 +179,11 @@ class Waiting:
         """Return what makes the attempts of each request that may be sent; others get their refusal."""
         plans: dict[str, list[tuple[Ticket, Plan]]] = {}
         for ticket in tickets:
+            ticket.course.parts = self._executor.parts
             try:
                 plans.setdefault(ticket.tenant, []).append((ticket, self._executor.plan(ticket.course)))
             except PointsmanError as error:
-                _refuse(ticket, error)
+                ticket.refuse(error)
             await asyncio.sleep(0)  # a long text takes milliseconds: whoever can't wait comes first
         decided = []
         for tenant, planned in plans.items():
@@ -172,7 +192,7 @@ class Waiting:
                 if isinstance(result, Decision):
                     decided.append((ticket, self._executor.attempting(ticket.course, plan, result)))
                 else:
-                    _refuse(ticket, result)
+                    ticket.refuse(result)
         return decided
 
     async def _routed(self, tenant: str, tasks: Sequence[Task]) -> Sequence[Decision | PointsmanError]:
@@ -184,8 +204,3 @@ class Waiting:
             if len(tasks) == 1 or isinstance(error, LedgerUnavailable):
                 return [error] * len(tasks)
         return [(await self._routed(tenant, [task]))[0] for task in tasks]
-
-
-def _refuse(ticket: Ticket, error: BaseException) -> None:
-    if not ticket.answer.done():
-        ticket.answer.set_exception(error)

@@ -99,7 +99,11 @@ def create_app(
         from pointsman.http.evaluations import evaluations_api
         from pointsman.http.executions import executions_api
 
-        apis += [executions_api(executor, metrics), evaluations_api(executor), counting_api(metrics)]
+        apis += [
+            executions_api(executor, metrics, gate.limiter),
+            evaluations_api(executor, gate.limiter),
+            counting_api(metrics),
+        ]
         if reloading is not None:
             from pointsman.http.configuring import configuring_api
 

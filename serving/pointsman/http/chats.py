@@ -14,12 +14,13 @@ from pointsman.chat import Protocol, input_estimate, read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway import Executor, Streamed, stream
 from pointsman.gateway.asked import Asked
+from pointsman.gateway.executor import CALLER_LEFT
 from pointsman.gateway.upstreams.wire import PASSED_HEADERS
 from pointsman.http.bodies import decode, read_body
 from pointsman.http.metering import meter
 from pointsman.http.metrics import Metrics
 from pointsman.http.principals import principal_of
-from pointsman.http.queueing import step_aside
+from pointsman.http.queueing import step_aside, unless_gone
 from pointsman.http.refusals import refusal
 from pointsman.http.wishes import PREFIX, wishes_of
 
@@ -86,10 +87,13 @@ class Chats:
                 step_aside(request.scope["state"])
             if asked.chat.is_stream:
                 return EventStream(await stream(self.executor, asked))
-            answered = await self.executor.answer(asked)
+            answer = self.executor.answer(asked)
+            answered = await (unless_gone(request.receive, answer) if asked.can_wait else answer)
         except PointsmanError as error:
             self.metrics.refused(error.code)
             return refusal(request.url.path, error)
+        if answered is None:
+            return Response(status_code=CALLER_LEFT)
         return Response(answered.body, 200, headers_of(answered.facts), "application/json")
 
 

@@ -6,15 +6,18 @@ from typing import Any, Final
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from pointsman.access import Principal
+from pointsman.access import RateLimiter
 from pointsman.errors import InvalidInput, InvalidTask
+from pointsman.fleet_table import CHARACTERS_PER_TOKEN
 from pointsman.gateway import Executor
 from pointsman.gateway.evaluating import Evaluation, evaluate
 from pointsman.http.bodies import decode, json_response, read_body
+from pointsman.http.metering import metered
 from pointsman.http.operations import operation
 from pointsman.http.principals import principal_of
 from pointsman.task_json import NAME, NAMES, TEXT, Kind, read_object
 from pointsman.verification import GENERAL_RUBRIC, METHODS, SCRIPT_RUBRIC, Rubric
+from pointsman.verification.council import MAX_JUDGES
 
 RUBRICS: Final[Mapping[str, Rubric]] = {"general": GENERAL_RUBRIC, "script": SCRIPT_RUBRIC}
 """Rubrics that a request may name."""
@@ -43,10 +46,16 @@ _KINDS: Final[Mapping[str, Kind]] = {
 }
 
 
-def evaluations_api(executor: Executor) -> APIRouter:
-    """Return the routes that judge."""
+def evaluations_api(executor: Executor, limiter: RateLimiter) -> APIRouter:
+    """Return the routes that judge; the limiter is told the tokens that they use."""
     api = APIRouter(tags=["evaluations"])
     documented = operation("Evaluated", body="EvaluationRequest", refusals=(400, 402, 404, 409, 413, 422, 502, 503))
+
+    async def evaluated(request: Request, rubric: Rubric) -> Response:
+        evaluation = evaluation_from_dict(decode(await read_body(request)), rubric)
+        with metered(request, limiter, _expected(evaluation)) as spent:
+            verdict = await evaluate(executor, evaluation, principal_of(request), spent)
+        return json_response(msgspec.json.encode(verdict))
 
     @api.post("/v1/evaluate", openapi_extra=documented)
     async def evaluate_text(request: Request) -> Response:
@@ -56,20 +65,15 @@ def evaluations_api(executor: Executor) -> APIRouter:
         `script` in place of `text` means the script rubric. With `decision_id` the score is stored as an outcome of
         that decision, under the judges' names. A judge that fails is in `refused`; where all do, its error is answered.
         """
-        return await _evaluated(executor, principal_of(request), await read_body(request), GENERAL_RUBRIC)
+        return await evaluated(request, GENERAL_RUBRIC)
 
     @api.post("/v1/evaluate-script", include_in_schema=False)
     @api.post("/evaluate-script", name="evaluate_script", openapi_extra=documented)
     async def evaluate_script(request: Request) -> Response:
         """Score a script by the script rubric; all else is as in `/v1/evaluate`."""
-        return await _evaluated(executor, principal_of(request), await read_body(request), SCRIPT_RUBRIC)
+        return await evaluated(request, SCRIPT_RUBRIC)
 
     return api
-
-
-async def _evaluated(executor: Executor, who: Principal, body: bytes, rubric: Rubric) -> Response:
-    evaluated = await evaluate(executor, evaluation_from_dict(decode(body), rubric), who)
-    return json_response(msgspec.json.encode(evaluated))
 
 
 def evaluation_from_dict(data: object, rubric: Rubric = GENERAL_RUBRIC) -> Evaluation:
@@ -88,6 +92,13 @@ def evaluation_from_dict(data: object, rubric: Rubric = GENERAL_RUBRIC) -> Evalu
         if isinstance(fields.get(name), list):
             fields[name] = tuple(fields[name])
     return Evaluation(**fields)
+
+
+def _expected(evaluation: Evaluation) -> int:
+    """Return the tokens that all judges together are expected to read."""
+    judges = evaluation.judges if isinstance(evaluation.judges, int) else len(evaluation.judges)
+    characters = len(evaluation.text) + len(evaluation.question or "")
+    return min(max(0, judges), MAX_JUDGES) * characters // CHARACTERS_PER_TOKEN
 
 
 def _rubric(given: object) -> Rubric:

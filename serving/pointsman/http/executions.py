@@ -1,21 +1,25 @@
 """Tasks that are run: routed, sent to the chosen model, answered with the text and what it cost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from pointsman.access import RateLimiter
+from pointsman.fleet_table import CHARACTERS_PER_TOKEN
 from pointsman.gateway import Executor
-from pointsman.gateway.tasks import Executed, Result, Work, execute, execute_many
+from pointsman.gateway.executor import CALLER_LEFT
+from pointsman.gateway.tasks import Executed, Result, Work, execute_many, run
 from pointsman.http.bodies import decode, json_response, read_body, task_list
 from pointsman.http.chats import headers_of
 from pointsman.http.decisions import decision_json
 from pointsman.http.errors import error_reply
+from pointsman.http.metering import metered
 from pointsman.http.metrics import Metrics
 from pointsman.http.operations import operation
 from pointsman.http.principals import principal_of
-from pointsman.http.queueing import step_aside
+from pointsman.http.queueing import step_aside, unless_gone
 from pointsman.task_json import LIST, NAME, NUMBER, TEXT, Kind, read_object, refuse_equal_ids, task_from_dict
 from pointsman.types import Decision
 
@@ -31,8 +35,8 @@ _WORK_KINDS: Final[Mapping[str, Kind]] = {
 _BATCH_KINDS: Final[Mapping[str, Kind]] = {"tasks": LIST, "can_wait": _BOOLEAN}
 
 
-def executions_api(executor: Executor, metrics: Metrics) -> APIRouter:
-    """Return the routes that run tasks."""
+def executions_api(executor: Executor, metrics: Metrics, limiter: RateLimiter) -> APIRouter:
+    """Return the routes that run tasks; the limiter is told the tokens that they use."""
     api = APIRouter(tags=["executions"])
     refusals = (400, 402, 413, 422, 502, 503)
 
@@ -47,8 +51,12 @@ def executions_api(executor: Executor, metrics: Metrics) -> APIRouter:
         work = work_from_dict(decode(await read_body(request)))
         if work.can_wait:
             step_aside(request.scope["state"])
-        executed = await execute(executor, work, principal_of(request))
-        return json_response(msgspec.json.encode(_json(executed)), 200, headers_of(_facts(executed)))
+        with metered(request, limiter, _expected([work])) as spent:
+            running = run(executor, work, principal_of(request), spent)
+            ran = await (unless_gone(request.receive, running) if work.can_wait else running)
+        if ran is None:
+            return Response(status_code=CALLER_LEFT)
+        return json_response(msgspec.json.encode(_json(ran[0])), 200, headers_of(ran[1]))
 
     @api.post("/v1/execute/batch", openapi_extra=operation("ExecutedBatch", body="WorkBatch", refusals=refusals))
     async def run_tasks(request: Request) -> Response:
@@ -62,10 +70,15 @@ def executions_api(executor: Executor, metrics: Metrics) -> APIRouter:
         refuse_equal_ids(work.task.id for work in works)
         if fields.get("can_wait"):
             works = [msgspec.structs.replace(work, can_wait=True) for work in works]
-        if all(work.can_wait for work in works):
+        if can_wait := all(work.can_wait for work in works):
             step_aside(request.scope["state"])
         concurrency = executor.parts.batching.concurrency
-        results = await execute_many(executor, works, principal_of(request), concurrency=concurrency)
+        who = principal_of(request)
+        with metered(request, limiter, _expected(works)) as spent:
+            running = execute_many(executor, works, who, concurrency=concurrency, spent=spent)
+            results = await (unless_gone(request.receive, running) if can_wait else running)
+        if results is None:
+            return Response(status_code=CALLER_LEFT)
         for result in results:
             if not isinstance(result, Executed):
                 metrics.refused(result.code)
@@ -97,5 +110,6 @@ def _json(executed: Executed) -> dict[str, Any]:
     return data
 
 
-def _facts(executed: Executed) -> dict[str, str]:
-    return {"model": executed.model, "cache": executed.cache, "cost-usd": f"{executed.cost_usd:.9f}"}
+def _expected(works: Sequence[Work]) -> int:
+    """Return the tokens that the prompts of these tasks are expected to have."""
+    return sum(len(work.task.description) + len(work.system or "") for work in works) // CHARACTERS_PER_TOKEN

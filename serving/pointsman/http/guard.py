@@ -19,7 +19,7 @@ from pointsman.errors import InvalidConfig, PointsmanError, Unauthenticated
 from pointsman.http.bodies import BODY, MAX_INLINE_BYTES, BodyTimeout, received
 from pointsman.http.credentials import singles, token_in
 from pointsman.http.nesting import check_depth
-from pointsman.http.queueing import PLACE, Queue
+from pointsman.http.queueing import PLACE, Queue, until_gone
 from pointsman.http.refusals import refusal
 from pointsman.settings import KeySettings, RequestLimits
 
@@ -173,7 +173,7 @@ class Guard:
         """Wait for a turn; return False where the caller hung up meanwhile, which is all that may come after a body."""
         if self._queue.try_turn():
             return True
-        turn, gone = asyncio.ensure_future(self._queue.turn()), asyncio.ensure_future(_gone(receive))
+        turn, gone = asyncio.ensure_future(self._queue.turn()), asyncio.ensure_future(until_gone(receive))
         try:
             await asyncio.wait((turn, gone), return_when=asyncio.FIRST_COMPLETED)
             has_turn = turn.done()
@@ -229,8 +229,3 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return given
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

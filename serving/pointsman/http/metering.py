@@ -1,6 +1,7 @@
 """Tokens a minute: what a chat is expected to use, and what it did, told to the limiter that let its request in."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 from starlette.requests import Request
 
@@ -21,3 +22,23 @@ def meter(request: Request, limiter: RateLimiter, expected_tokens: int) -> Calla
         return None
     counted = limiter.expect(who, admission, expected_tokens)
     return lambda tokens: limiter.true_up(counted, tokens)
+
+
+@contextlib.contextmanager
+def metered(request: Request, limiter: RateLimiter, expected_tokens: int) -> Iterator[Callable[[int], None]]:
+    """Give what is told the tokens of each of a request's calls while the block runs; they count together.
+
+    Raises:
+        RateLimited: the key has no room for the tokens expected.
+    """
+    tell, used = meter(request, limiter, expected_tokens), 0
+
+    def add(tokens: int) -> None:
+        nonlocal used
+        used += tokens
+
+    try:
+        yield add
+    finally:
+        if tell is not None:
+            tell(used)

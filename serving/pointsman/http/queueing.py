@@ -2,12 +2,15 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from starlette.types import Receive
 
 from pointsman.errors import Overloaded
 
+T = TypeVar("T")
 PLACE: Final = "place"
 """Where the scope's state has the place of a request that calls models."""
 
@@ -99,3 +102,20 @@ def step_aside(state: Mapping[str, Any]) -> None:
     place: Place | None = state.get(PLACE)
     if place is not None:
         place.leave()
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what the work gives; None where the caller hangs up first, which cancels it."""
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(until_gone(receive))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        return await task if task.done() else None
+    finally:
+        gone.cancel()
+        task.cancel()
+
+
+async def until_gone(receive: Receive) -> None:
+    """Return when the caller hangs up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

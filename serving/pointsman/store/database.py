@@ -93,7 +93,7 @@ def database(url: str) -> Database:
 
 def _sqlite(path: Path) -> Database:
     def engine(connect: Callable[[Path], Any], begin: str) -> Engine:
-        made = create_engine("sqlite://", creator=lambda: connect(path), poolclass=QueuePool)
+        made = create_engine("sqlite://", creator=lambda: connect(path), poolclass=QueuePool, hide_parameters=True)
         event.listen(made, "begin", lambda connection: connection.exec_driver_sql(begin))
         return made
 
@@ -113,7 +113,7 @@ def _postgresql(url: URL) -> Database:
 
         address = url.set(drivername="postgresql+psycopg")
         options = {"options": f"-c statement_timeout={READ_TIMEOUT_MS}", "connect_timeout": 2}
-        engine = create_engine(address, pool_pre_ping=True, connect_args=options)
+        engine = create_engine(address, pool_pre_ping=True, connect_args=options, hide_parameters=True)
     except (ImportError, NoSuchModuleError):
         raise MissingExtra("A PostgreSQL ledger", "postgres") from None
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)

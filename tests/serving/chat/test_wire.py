@@ -52,6 +52,15 @@ def test_the_output_limit_is_sent_under_the_name_that_the_model_takes(stated, up
     assert body == {"model": upstream_name, "messages": [HELLO], **sent}
 
 
+@pytest.mark.parametrize("stated", [None, "default", "auto"])
+def test_the_batch_price_is_asked_for_by_the_service_tier_whatever_the_caller_states(stated):
+    body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
+    chat = read_chat("openai", body if stated is None else {**body, "service_tier": stated})
+    assert json.loads(wire_body(chat, "openai", Edit("gpt-x", 9, is_batch=True)))["service_tier"] == "flex"
+    assert json.loads(wire_body(chat, "openai", Edit("gpt-x", 9))).get("service_tier") == stated
+    assert "service_tier" not in json.loads(wire_body(chat, "anthropic", Edit("claude-x", 9, is_batch=True)))
+
+
 def test_streams_are_asked_for_their_usage():
     asked = openai(HELLO, stream=True, stream_options={"include_obfuscation": False})
     assert wired("openai", asked)["stream_options"] == {"include_obfuscation": False, "include_usage": True}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.errors import Overloaded
-from pointsman.http.queueing import Queue
+from pointsman.http.queueing import PLACE, Queue, step_aside
 
 
 def test_a_place_beyond_the_last_is_refused_and_one_that_is_left_is_given_again():
@@ -18,6 +18,21 @@ def test_a_place_beyond_the_last_is_refused_and_one_that_is_left_is_given_again(
     with queue.place():
         assert queue.inside == 1
     assert queue.inside == 0
+
+
+def test_whoever_steps_aside_gives_place_and_turn_to_others_once():
+    queue = Queue(1, 0)
+    with queue.place() as place:
+        assert queue.try_turn()
+        place.has_turn = True
+        step_aside({PLACE: place})
+        step_aside({PLACE: place})
+        assert queue.inside == 0
+        with queue.place() as other:
+            assert queue.try_turn()
+            other.has_turn = True
+            assert not queue.try_turn()
+    assert (queue.inside, queue.try_turn()) == (0, True)
 
 
 def test_turns_come_in_the_order_in_which_they_were_asked_for():
