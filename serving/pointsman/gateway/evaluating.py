@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -11,6 +11,7 @@ from pointsman.chat import Chat, Reply
 from pointsman.errors import InvalidInput, PointsmanError
 from pointsman.gateway.asked import Asked, Wishes
 from pointsman.gateway.course import Course
+from pointsman.gateway.engine import Engine
 from pointsman.gateway.planning import planned
 from pointsman.money import usd
 from pointsman.outcomes import Outcome
@@ -19,9 +20,6 @@ from pointsman.types import Constraints
 from pointsman.verification import GENERAL_RUBRIC, Method, Rubric, Verdict, rubric_prompt
 from pointsman.verification import evaluate as judged
 from pointsman.verification.council import MAX_JUDGES
-
-if TYPE_CHECKING:
-    from pointsman.gateway.executor import Executor
 
 _NO_TAGS: Final[Mapping[str, str]] = {}
 
@@ -65,7 +63,7 @@ class Evaluated(msgspec.Struct, frozen=True):
 
 
 async def evaluate(
-    executor: "Executor",
+    engine: Engine,
     evaluation: Evaluation,
     who: Principal = ANONYMOUS,
     spent: Callable[[int], None] | None = None,
@@ -80,14 +78,14 @@ async def evaluate(
         UnknownHold, HoldConflict: the decision held no money, or was voided; nobody was asked.
         PointsmanError: no judge gave scores: the first judge's error.
     """
-    author = None if evaluation.decision_id is None else await _author(executor, evaluation.decision_id, who)
-    judges = _judges(executor, evaluation, who, author)
+    author = None if evaluation.decision_id is None else await _author(engine, evaluation.decision_id, who)
+    judges = _judges(engine, evaluation, who, author)
     courses: list[Course] = []
 
     async def ask(_: str, chat: Chat) -> Reply:
-        course = executor.begun(msgspec.structs.replace(_asked(chat, evaluation, who), spent=spent))
+        course = engine.begun(msgspec.structs.replace(_asked(chat, evaluation, who), spent=spent))
         courses.append(course)
-        await executor.concluded(course, executor.tried(course))
+        await engine.concluded(course, engine.tried(course))
         assert course.reply is not None
         return course.reply
 
@@ -95,7 +93,7 @@ async def evaluate(
         evaluation.text, evaluation.rubric, judges, ask, evaluation.method, question=evaluation.question
     )
     if evaluation.decision_id is not None:
-        await _store(executor, evaluation.decision_id, verdict, who)
+        await _store(engine, evaluation.decision_id, verdict, who)
     cost = sum(course.cost_nanousd for course in courses)
     return Evaluated(
         **msgspec.structs.asdict(verdict),
@@ -111,21 +109,21 @@ def _asked(chat: Chat, evaluation: Evaluation, who: Principal, exclude: Sequence
     return Asked(chat, len(msgspec.json.encode(chat.body)), who, wishes, "evaluate")
 
 
-async def _author(executor: "Executor", decision_id: str, who: Principal) -> str:
+async def _author(engine: Engine, decision_id: str, who: Principal) -> str:
     """Return the model that a decision chose, once it is sure that an outcome can be stored for it."""
-    hold = await asyncio.to_thread(executor.parts.tenants.treasury_of(who.tenant).hold_of, decision_id)
+    hold = await asyncio.to_thread(engine.parts.tenants.treasury_of(who.tenant).hold_of, decision_id)
     refuse_voided(hold)
     return hold.model
 
 
-async def _store(executor: "Executor", decision_id: str, verdict: Verdict, who: Principal) -> None:
+async def _store(engine: Engine, decision_id: str, verdict: Verdict, who: Principal) -> None:
     outcome = Outcome(decision_id, quality=verdict.score, judge=verdict.judge)
-    await asyncio.to_thread(executor.parts.tenants.of(who.tenant).settle, outcome)
+    await asyncio.to_thread(engine.parts.tenants.of(who.tenant).settle, outcome)
 
 
-def _judges(executor: "Executor", evaluation: Evaluation, who: Principal, author: str | None) -> tuple[str, ...]:
+def _judges(engine: Engine, evaluation: Evaluation, who: Principal, author: str | None) -> tuple[str, ...]:
     """Return the judges that are named, or those that the router would choose first for judging."""
-    fleet, wanted = executor.parts.fleet, evaluation.judges
+    fleet, wanted = engine.parts.fleet, evaluation.judges
     if not isinstance(wanted, int):
         for judge in wanted:
             fleet.card(judge)
@@ -136,8 +134,8 @@ def _judges(executor: "Executor", evaluation: Evaluation, who: Principal, author
     if len(exclude) >= len(fleet.ids):
         raise _too_few(wanted, ())
     prompt = rubric_prompt("auto", evaluation.text, evaluation.rubric, evaluation.question)
-    plan = planned(_asked(prompt, evaluation, who, sorted(exclude)), executor.parts)
-    decision = executor.parts.tenants.unpaid.route(plan.task)
+    plan = planned(_asked(prompt, evaluation, who, sorted(exclude)), engine.parts)
+    decision = engine.parts.tenants.unpaid.route(plan.task)
     able = (decision.model, *decision.fallbacks)
     if len(able) < wanted:
         raise _too_few(wanted, able)

@@ -1,53 +1,33 @@
-"""Runs chats: decides, holds, calls, falls back, settles. Whole answers; `streaming` has those sent piece by piece."""
+"""A gateway inside a program: opened from its configuration, used from an event loop or from plain code."""
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Final
+import threading
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, TypeVar
 
-import msgspec
-
-from pointsman.chat import translated_reply
-from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamError, http_status
-from pointsman.gateway.asked import Asked
-from pointsman.gateway.attempting import Attempting, Tried
-from pointsman.gateway.cascading import Cascading
-from pointsman.gateway.course import Course
+from pointsman.beside import repeated
+from pointsman.configuration import Configuration, read_configuration
+from pointsman.gateway.engine import Engine
 from pointsman.gateway.evaluating import Evaluated, Evaluation, evaluate
-from pointsman.gateway.health import is_callers_fault
-from pointsman.gateway.keeping import found, keep
-from pointsman.gateway.later import Later
-from pointsman.gateway.loading import Loading
-from pointsman.gateway.parts import Parts
-from pointsman.gateway.planning import Plan, planned
-from pointsman.gateway.rollout import rolled_out
+from pointsman.gateway.opening import opened_parts, opened_router, opened_treasury
+from pointsman.gateway.running import running
 from pointsman.gateway.tasks import Executed, Result, Work, execute, execute_many, work_of
-from pointsman.gateway.till import Till
-from pointsman.gateway.waiting import Waiting
-from pointsman.types import Decision, Task
+from pointsman.tenants import Tenants
+from pointsman.treasury import Watch
+from pointsman.types import Task
 
-CALLER_LEFT: Final = 499
-"""The status in the log of a request that nobody waited for to its end, as nginx writes it."""
-
-
-class Answered(msgspec.Struct, frozen=True):
-    """A whole answer in the caller's protocol, what there is to say of it by header without prefix, and its course."""
-
-    body: bytes
-    facts: dict[str, str]
-    course: Course
+T = TypeVar("T")
+TICK_S: Final = 1.0
 
 
-class Executor:
-    """Runs chats on the parts of a gateway. Use it from one event loop, within `running`."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.later = Later()
-        self.waiting = Waiting(self)
+class Executor(Engine):
+    """Runs tasks, judges texts and answers chats. Use it from one event loop; `load` opens it."""
 
     @staticmethod
-    def load(path: str | os.PathLike[str] = "pointsman.yaml", environ: Mapping[str, str] = os.environ) -> Loading:
+    def load(path: str | os.PathLike[str] = "pointsman.yaml", environ: Mapping[str, str] = os.environ) -> "Loading":
         """Return the gateway of a configuration, to be opened by `async with`, or by `with ....in_thread()`.
 
         Raises:
@@ -84,123 +64,109 @@ class Executor:
         """
         return await evaluate(self, Evaluation(text, judges=judges) if isinstance(text, str) else text)
 
-    async def answer(self, asked: Asked) -> Answered:
-        """Return an answer: one that was given before, the chosen model's, or that of the first fallback to give one.
 
-        Raises:
-            InvalidInput, UnknownModel, NoEligibleModel: it can't be routed.
-            BudgetExceeded, FrozenScope, LedgerUnavailable: it may not be paid.
-            Overloaded: it can wait, and too many do.
-            UpstreamError: no provider gave an answer.
-        """
-        course = self.begun(asked)
-        concluded = self.concluded(course, self.tried(course))
-        return await (self.waiting.attended(concluded) if asked.can_wait else concluded)
+class Loading:
+    """A gateway that is about to be opened: by `async with`, or by `with loading.in_thread()` without an event loop.
 
-    async def concluded(self, course: Course, tried: Awaitable[Tried]) -> Answered:
-        """Return what was tried as an answer to the caller, and write the request into the log. Raises as `answer`."""
-        try:
-            body = said(await tried, course.asked)
-        except PointsmanError as error:
-            course.error, course.status = error.code, http_status(error)
-            raise
-        except asyncio.CancelledError:
-            course.error, course.status = "cancelled", CALLER_LEFT
-            raise
-        finally:
-            self.ended(course)
-        return Answered(body, course.facts(self.parts.clock()), course)
-
-    def begun(self, asked: Asked) -> Course:
-        """Return the course of a request that comes in.
-
-        Raises:
-            Forbidden: it names another payer than its key does.
-        """
-        parts = self.parts
-        return Course(rolled_out(asked, parts), parts, asked.tags, parts.clock(), parts.wall_us())
-
-    def ended(self, course: Course) -> None:
-        """Write a request into the log, and say what it used."""
-        if course.asked.spent is not None:
-            course.asked.spent(course.tokens)
-        if course.parts.log is not None:
-            course.parts.log.add(course.event(self.parts.clock()))
-
-    async def tried(self, course: Course) -> Tried:
-        """Return the answer to a request, in its provider's protocol. Raises as `answer`."""
-        if course.asked.can_wait:
-            return await self.waiting.tried(course)
-        if (known := found(course)) is not None:
-            return known
-        return await self.carried_out(course, await self.decided(course))
-
-    async def carried_out(self, course: Course, attempting: Attempting) -> Tried:
-        """Return the answer to a request that was decided. Raises as `answer`."""
-        try:
-            if course.is_cascade:
-                assert course.decision is not None
-                tried = await Cascading(attempting, course.decision, course.parts.router.trade_usd).answer()
-            else:
-                tried = await first_answer(attempting, course)
-        finally:
-            attempting.till.close()
-        course.ended_by(tried.model, tried.reply)
-        keep(course, tried)
-        return tried
-
-    async def decided(self, course: Course) -> Attempting:
-        """Decide and hold; return what makes the attempts.
-
-        Raises:
-            PointsmanError: it can't be routed, or may not be paid; nothing is held.
-        """
-        plan = self.plan(course)
-        decision = await course.parts.tenants.of(course.asked.who.tenant).route_async(plan.task)
-        return self.attempting(course, plan, decision)
-
-    def plan(self, course: Course) -> Plan:
-        """Return what is routed and sent. Raises as `planned`."""
-        plan = planned(course.asked, course.parts)
-        course.planned(plan)
-        return plan
-
-    def attempting(self, course: Course, plan: Plan, decision: Decision) -> Attempting:
-        """Return what makes the attempts of a decision."""
-        course.decision = decision
-        treasury = course.parts.tenants.treasury_of(course.asked.who.tenant)
-        return Attempting(course.parts, course, plan, Till(treasury, plan.task, decision, self.later))
-
-
-def said(tried: Tried, asked: Asked) -> bytes:
-    """Return the answer's body in the caller's protocol."""
-    if tried.protocol == asked.chat.protocol:
-        return tried.body
-    return translated_reply(tried.body, tried.protocol, asked.chat.protocol, tried.model)
-
-
-async def first_answer(attempting: Attempting, course: Course) -> Tried:
-    """Return the answer of the chosen model, or of the first fallback that gives one.
-
-    Raises:
-        PointsmanError: the last provider's error where none gave one; a request that none would take isn't sent on.
+    Both close it in the end: what was begun is finished, and bills are posted.
     """
-    decision = course.decision
-    assert decision is not None
-    failure: PointsmanError | None = None
-    for model in (decision.model, *decision.fallbacks):
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._stack = contextlib.AsyncExitStack()
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str], environ: Mapping[str, str]) -> "Loading":
+        """Return the gateway of a configuration's file. Raises InvalidConfig where that can't be used."""
+        return cls(read_configuration(path, environ))
+
+    def in_thread(self) -> "InThread":
+        """Return the same for code without an event loop."""
+        return InThread(self)
+
+    async def __aenter__(self) -> Executor:
+        """Open it; raises PointsmanError where bundle, policy or database can't be used."""
+        return await self._stack.enter_async_context(_opened(self._configuration))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish what was begun, and close it."""
+        await self._stack.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _opened(configuration: Configuration) -> AsyncIterator[Executor]:
+    async with contextlib.AsyncExitStack() as stack:
+        treasury = await asyncio.to_thread(opened_treasury, configuration)
+        stack.push_async_callback(asyncio.to_thread, treasury.close)
+        router = await asyncio.to_thread(opened_router, configuration, treasury)
+        executor = Executor(await asyncio.to_thread(opened_parts, configuration, Tenants(router)))
+        if executor.parts.log is not None:
+            stack.push_async_callback(asyncio.to_thread, executor.parts.log.close)
+        watch = Watch(treasury, None)
+
+        def watching() -> None:
+            watch.tick()
+
+        await stack.enter_async_context(repeated(watching, TICK_S))
+        await stack.enter_async_context(running(executor))
+        yield executor
+
+
+class InThread:
+    """A gateway on an event loop in a thread of its own; its methods wait for their results, in any thread."""
+
+    def __init__(self, loading: Loading) -> None:
+        self._loading = loading
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="pointsman-gateway", daemon=True)
+        self._executor: Executor | None = None
+
+    def __enter__(self) -> "InThread":
+        """Open it. Raises as `Loading`."""
+        self._thread.start()
         try:
-            return await attempting.answer(model)
-        except UpstreamError as error:
-            failure = error
-            if not falls_back(error):
-                break
-        except (InvalidChat, LedgerError) as error:
-            failure = failure or error
-    assert failure is not None
-    raise failure
+            self._executor = self._waited(self._loading.__aenter__())
+        except BaseException:
+            self._stop()
+            raise
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish what was begun, and close it."""
+        try:
+            self._waited(self._loading.__aexit__(kind, error, trace))
+        finally:
+            self._stop()
 
-def falls_back(error: UpstreamError) -> bool:
-    """Return whether another model may take what this one refused: not where the request itself is wrong."""
-    return not is_callers_fault(error) or error.upstream_code == "context_length_exceeded"
+    @property
+    def executor(self) -> Executor:
+        """What it runs on."""
+        assert self._executor is not None, "open it first: with Executor.load(...).in_thread() as executor"
+        return self._executor
+
+    def execute(
+        self, task: Work | Task | str, *, task_type: str | None = None, budget_usd: float | None = None
+    ) -> Executed:
+        """Run one task; see `Executor.execute`."""
+        return self._waited(self.executor.execute(task, task_type=task_type, budget_usd=budget_usd))
+
+    def execute_many(self, tasks: Sequence[Work | Task | str], *, can_wait: bool = False) -> list[Result]:
+        """Run many tasks; see `Executor.execute_many`."""
+        return self._waited(self.executor.execute_many(tasks, can_wait=can_wait))
+
+    def evaluate(self, text: Evaluation | str, *, judges: tuple[str, ...] | int = 1) -> Evaluated:
+        """Have a text judged; see `Executor.evaluate`."""
+        return self._waited(self.executor.evaluate(text, judges=judges))
+
+    def _waited(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

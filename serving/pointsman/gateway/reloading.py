@@ -7,10 +7,13 @@ from typing import Final
 
 from pointsman.configuration import Configuration, Source
 from pointsman.errors import PointsmanError
-from pointsman.gateway.executor import Executor
+from pointsman.gateway.engine import Engine
 from pointsman.gateway.opening import again, opened_router, rules_of
 from pointsman.gateway.upstreams import Upstreams
 from pointsman.router import Router
+
+QUIET_S: Final = 10.0
+"""How long a request may be between two calls: longer than the ledger takes to answer."""
 
 _LOG: Final = logging.getLogger("pointsman.gateway")
 
@@ -22,10 +25,10 @@ class Reloading:
     """
 
     def __init__(
-        self, source: Source, configuration: Configuration, executor: Executor, tell_others: Callable[[], None]
+        self, source: Source, configuration: Configuration, engine: Engine, tell_others: Callable[[], None]
     ) -> None:
         self._source = source
-        self._executor = executor
+        self._engine = engine
         self._lock = asyncio.Lock()
         self.configuration = configuration
         self.tell_others = tell_others
@@ -38,19 +41,19 @@ class Reloading:
         """
         async with self._lock:
             fresh, router = await asyncio.to_thread(self._read)
-            old = self._executor.parts
+            old = self._engine.parts
             parts = again(fresh, old)
             await parts.upstreams.open()
             old.tenants.replace(router)
-            self._executor.parts, self.configuration = parts, fresh
-            self._executor.later.do(_closed(old.upstreams))
+            self._engine.parts, self.configuration = parts, fresh
+            self._engine.later.do(_closed(old.upstreams))
             models, digest = len(fresh.fleet.ids), router.bundle.digest
             _LOG.info("the configuration was read again: %d models, bundle %s", models, digest)
             return fresh
 
     def reload_later(self) -> None:
         """Take on the configuration where nobody waits for it, as after a signal; a bad one is logged."""
-        self._executor.later.do(self._reload_or_log())
+        self._engine.later.do(self._reload_or_log())
 
     async def _reload_or_log(self) -> None:
         try:
@@ -60,12 +63,12 @@ class Reloading:
 
     def _read(self) -> tuple[Configuration, Router]:
         fresh = self._source.read_again(self.configuration)
-        treasury = self._executor.parts.router.treasury
+        treasury = self._engine.parts.router.treasury
         assert treasury is not None
         return fresh, opened_router(fresh, treasury.under(rules_of(fresh)))
 
 
 async def _closed(upstreams: Upstreams) -> None:
     """Close connections when the calls on them have ended."""
-    await upstreams.drain()
+    await upstreams.drain(QUIET_S)
     await upstreams.close()

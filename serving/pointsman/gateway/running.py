@@ -11,7 +11,7 @@ from pointsman.errors import LedgerUnavailable
 from pointsman.gateway.parts import Parts
 
 if TYPE_CHECKING:
-    from pointsman.gateway.executor import Executor
+    from pointsman.gateway.engine import Engine
 
 REFRESH_S: Final = 0.5
 """Half of what the treasury takes as fresh, so that no request waits for a reading."""
@@ -21,19 +21,19 @@ _LOG: Final = logging.getLogger("pointsman.gateway")
 
 
 @contextlib.asynccontextmanager
-async def running(executor: "Executor") -> AsyncIterator[None]:
+async def running(engine: "Engine") -> AsyncIterator[None]:
     """Keep a gateway going while the block runs; afterwards wait for streams and bills, and close the connections."""
-    await executor.parts.upstreams.open()
+    await engine.parts.upstreams.open()
     try:
-        async with repeated(lambda: _refresh(executor.parts), REFRESH_S):
+        async with repeated(lambda: _refresh(engine.parts), REFRESH_S):
             yield
     finally:
-        await executor.waiting.close(DRAIN_S)
-        if unfinished := await executor.later.drain(DRAIN_S):
+        await engine.waiting.close(DRAIN_S)
+        if unfinished := await engine.later.drain(DRAIN_S):
             _LOG.error("%d streams or bills didn't end in %g s; their holds will be presumed", unfinished, DRAIN_S)
-        await executor.parts.upstreams.close()
-        if executor.parts.answers is not None:
-            await asyncio.to_thread(executor.parts.answers.close)
+        await engine.parts.upstreams.close()
+        if engine.parts.answers is not None:
+            await asyncio.to_thread(engine.parts.answers.close)
 
 
 def _refresh(parts: Parts) -> None:

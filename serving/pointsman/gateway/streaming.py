@@ -10,7 +10,7 @@ from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamE
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.course import Course
-from pointsman.gateway.executor import Executor, falls_back
+from pointsman.gateway.engine import Engine, falls_back
 from pointsman.gateway.keeping import found
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.pump import Pump
@@ -28,28 +28,28 @@ class Streamed(msgspec.Struct, frozen=True):
     leave: Callable[[], None]
 
 
-async def stream(executor: Executor, asked: Asked) -> Streamed:
+async def stream(engine: Engine, asked: Asked) -> Streamed:
     """Return the stream of the chosen model, or of the first fallback that begins one.
 
     Raises:
-        PointsmanError: as `Executor.answer`, before anything was sent.
+        PointsmanError: as `Engine.answer`, before anything was sent.
     """
-    course = executor.begun(asked)
+    course = engine.begun(asked)
     try:
         if course.is_cascade:
-            return await _replayed(executor, course, await executor.tried(course))
+            return await _replayed(engine, course, await engine.tried(course))
         if (known := found(course)) is not None:
-            return await _replayed(executor, course, known)
-        attempting = await executor.decided(course)
+            return await _replayed(engine, course, known)
+        attempting = await engine.decided(course)
         try:
-            model, pipe, task = await _begun(executor, attempting, course)
+            model, pipe, task = await _begun(engine, attempting, course)
         finally:
             attempting.till.close()
     except PointsmanError as error:
         course.error, course.status = error.code, http_status(error)
-        executor.ended(course)
+        engine.ended(course)
         raise
-    is_cut = executor.parts.streams.on_disconnect == "abort"
+    is_cut = engine.parts.streams.on_disconnect == "abort"
     facts = {"model": model, "cache": course.cache, **course.known()}
 
     def leave() -> None:
@@ -60,11 +60,11 @@ async def stream(executor: Executor, asked: Asked) -> Streamed:
     return Streamed(_pieces(pipe, leave), facts, leave)
 
 
-async def _replayed(executor: Executor, course: Course, tried: Tried) -> Streamed:
+async def _replayed(engine: Engine, course: Course, tried: Tried) -> Streamed:
     """Return a whole answer as a stream."""
-    facts = course.facts(executor.parts.clock())
+    facts = course.facts(engine.parts.clock())
     pieces = replayed(tried.body, tried.protocol, course.asked.chat, facts, created_s=course.at_us // 1_000_000)
-    executor.ended(course)
+    engine.ended(course)
 
     async def said() -> AsyncIterator[bytes]:
         for piece in pieces:
@@ -73,14 +73,14 @@ async def _replayed(executor: Executor, course: Course, tried: Tried) -> Streame
     return Streamed(said(), facts, lambda: None)
 
 
-async def _begun(executor: Executor, attempting: Attempting, course: Course) -> tuple[str, Pipe, "asyncio.Task[None]"]:
+async def _begun(engine: Engine, attempting: Attempting, course: Course) -> tuple[str, Pipe, "asyncio.Task[None]"]:
     """Return the first model that begins a stream, with its pipe and the task that fills it."""
     decision = course.decision
     assert decision is not None
     failure: PointsmanError | None = None
     for model in (decision.model, *decision.fallbacks):
         pipe = Pipe()
-        task = executor.later.do(_filled(executor, Pump(attempting, pipe, model)))
+        task = engine.later.do(_filled(engine, Pump(attempting, pipe, model)))
         try:
             await pipe.begun()
             return model, pipe, task
@@ -94,10 +94,10 @@ async def _begun(executor: Executor, attempting: Attempting, course: Course) -> 
     raise failure
 
 
-async def _filled(executor: Executor, pump: Pump) -> None:
+async def _filled(engine: Engine, pump: Pump) -> None:
     try:
         if await pump.run():
-            executor.ended(pump.course)
+            engine.ended(pump.course)
     except BaseException:
         await pump.pipe.close(UpstreamError("The gateway failed unexpectedly; its log says why."))
         raise

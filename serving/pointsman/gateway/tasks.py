@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,11 +11,9 @@ from pointsman.chat import read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway.asked import Asked, Wishes
 from pointsman.gateway.course import Course
+from pointsman.gateway.engine import Engine
 from pointsman.money import usd
 from pointsman.types import Decision, Task
-
-if TYPE_CHECKING:
-    from pointsman.gateway.executor import Executor
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -62,26 +59,26 @@ def work_of(task: Work | Task | str, *, can_wait: bool = False) -> Work:
 
 
 async def run(
-    executor: "Executor", work: Work, who: Principal = ANONYMOUS, spent: Callable[[int], None] | None = None
+    engine: Engine, work: Work, who: Principal = ANONYMOUS, spent: Callable[[int], None] | None = None
 ) -> tuple[Executed, dict[str, str]]:
     """Route a task, run it, and return its answer with what there is to say of it by header, without prefix.
 
     `spent` is told the tokens that were used.
 
     Raises:
-        PointsmanError: as `Executor.answer`.
+        PointsmanError: as `Engine.answer`.
     """
-    answered = await executor.answer(_asked(work, who, spent))
+    answered = await engine.answer(_asked(work, who, spent))
     return _executed(answered.course, work.task.id), answered.facts
 
 
-async def execute(executor: "Executor", work: Work, who: Principal = ANONYMOUS) -> Executed:
+async def execute(engine: Engine, work: Work, who: Principal = ANONYMOUS) -> Executed:
     """Return the answer of a task that is run; see `run`."""
-    return (await run(executor, work, who))[0]
+    return (await run(engine, work, who))[0]
 
 
 async def execute_many(
-    executor: "Executor",
+    engine: Engine,
     works: Sequence[Work],
     who: Principal = ANONYMOUS,
     *,
@@ -97,7 +94,7 @@ async def execute_many(
     async def one(work: Work) -> Result:
         try:
             async with contextlib.nullcontext() if work.can_wait else turn:
-                return (await run(executor, work, who, spent))[0]
+                return (await run(engine, work, who, spent))[0]
         except PointsmanError as error:
             return error
 

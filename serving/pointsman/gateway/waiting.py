@@ -7,18 +7,37 @@ than run soon, since a decision holds money.
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from pointsman.errors import LedgerUnavailable, Overloaded, PointsmanError
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.course import Course
 from pointsman.gateway.keeping import found, place
+from pointsman.gateway.later import Later
+from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan
 from pointsman.gateway.tickets import Ticket, Tickets
 from pointsman.types import Decision, Task
 
-if TYPE_CHECKING:
-    from pointsman.gateway.executor import Executor
+
+class Host(Protocol):
+    """What decides and runs the requests."""
+
+    parts: Parts
+    later: Later
+
+    def plan(self, course: Course) -> Plan:
+        """Return what is routed and sent."""
+        ...
+
+    def attempting(self, course: Course, plan: Plan, decision: Decision) -> Attempting:
+        """Return what makes the attempts of a decision."""
+        ...
+
+    async def carried_out(self, course: Course, attempting: Attempting) -> Tried:
+        """Return the answer to a request that was decided."""
+        ...
+
 
 T = TypeVar("T")
 ROUNDS: Final = 4
@@ -31,8 +50,8 @@ MOST_BYTES: Final = 256 << 20
 class Waiting:
     """The queue of requests that can wait; `count` of them wait or run. Use it from one event loop."""
 
-    def __init__(self, executor: "Executor") -> None:
-        self._executor = executor
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._tickets = Tickets()
         self._answers: dict[bytes, asyncio.Future[Tried]] = {}
         self._worker: asyncio.Task[None] | None = None
@@ -48,7 +67,7 @@ class Waiting:
 
         Raises:
             Overloaded: too many wait.
-            PointsmanError: as `Executor.answer`.
+            PointsmanError: as `Engine.answer`.
         """
         most, size = course.parts.batching.max_waiting, course.asked.body_bytes
         if self.count >= most or self._bytes + size > MOST_BYTES:
@@ -68,7 +87,7 @@ class Waiting:
             except PointsmanError as error:
                 return error
 
-        task = self._executor.later.do(outcome())
+        task = self._host.later.do(outcome())
         try:
             found: T | PointsmanError = await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -114,14 +133,14 @@ class Waiting:
 
     def _start(self) -> None:
         if self._worker is None or self._worker.done():
-            self._worker = self._executor.later.do(self._work())
+            self._worker = self._host.later.do(self._work())
 
     async def _work(self) -> None:
         """Decide and begin what waits, until nothing does."""
         tickets: list[Ticket] = []
         try:
             while self._tickets:
-                settings = self._executor.parts.batching
+                settings = self._host.parts.batching
                 await self._window(settings.window_ms / 1000)
                 tickets = self._tickets.take(ROUNDS * settings.concurrency)
                 if self._is_over:
@@ -134,27 +153,27 @@ class Waiting:
             for ticket in tickets:
                 ticket.refuse(error)
             if self._tickets:
-                self._worker = self._executor.later.do(self._work())
+                self._worker = self._host.later.do(self._work())
             raise
 
     async def _window(self, window_s: float) -> None:
         """Return once the request that waits longest has done so for the window, or at once when closing."""
-        left_s = self._tickets.since + window_s - self._executor.parts.clock()
+        left_s = self._tickets.since + window_s - self._host.parts.clock()
         if left_s > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), left_s)
 
     async def _begin(self, ticket: Ticket, attempting: Attempting) -> None:
         """Run a request at its turn; one that was decided under a configuration of before is decided again."""
-        while self._running >= self._executor.parts.batching.concurrency and not self._is_over:
+        while self._running >= self._host.parts.batching.concurrency and not self._is_over:
             self._freed.clear()
             await self._freed.wait()
-        if attempting.parts is not self._executor.parts or self._is_over:
+        if attempting.parts is not self._host.parts or self._is_over:
             attempting.till.close()
             self._tickets.put_back(ticket)
             return
         self._running += 1
-        self._executor.later.do(self._run(ticket, attempting))
+        self._host.later.do(self._run(ticket, attempting))
 
     async def _run(self, ticket: Ticket, attempting: Attempting) -> None:
         """Give a request its answer; where its caller has left before it began, let go of what was held."""
@@ -164,7 +183,7 @@ class Waiting:
                 attempting.till.close()
                 return
             course.waited_s, ticket.has_begun = course.parts.clock() - ticket.since, True
-            tried = await self._executor.carried_out(course, attempting)
+            tried = await self._host.carried_out(course, attempting)
             if not ticket.answer.done():
                 ticket.answer.set_result(tried)
         except BaseException as error:
@@ -179,9 +198,9 @@ class Waiting:
         """Return what makes the attempts of each request that may be sent; others get their refusal."""
         plans: dict[str, list[tuple[Ticket, Plan]]] = {}
         for ticket in tickets:
-            ticket.course.parts = self._executor.parts
+            ticket.course.parts = self._host.parts
             try:
-                plans.setdefault(ticket.tenant, []).append((ticket, self._executor.plan(ticket.course)))
+                plans.setdefault(ticket.tenant, []).append((ticket, self._host.plan(ticket.course)))
             except PointsmanError as error:
                 ticket.refuse(error)
             await asyncio.sleep(0)  # a long text takes milliseconds: whoever can't wait comes first
@@ -190,14 +209,14 @@ class Waiting:
             results = await self._routed(tenant, [plan.task for _, plan in planned])
             for (ticket, plan), result in zip(planned, results, strict=True):
                 if isinstance(result, Decision):
-                    decided.append((ticket, self._executor.attempting(ticket.course, plan, result)))
+                    decided.append((ticket, self._host.attempting(ticket.course, plan, result)))
                 else:
                     ticket.refuse(result)
         return decided
 
     async def _routed(self, tenant: str, tasks: Sequence[Task]) -> Sequence[Decision | PointsmanError]:
         """Return the decisions of one pass; where one task refuses the whole pass, those of a pass for each."""
-        router = self._executor.parts.tenants.of(tenant)
+        router = self._host.parts.tenants.of(tenant)
         try:
             return await asyncio.to_thread(router.try_route_many, tasks)
         except PointsmanError as error:

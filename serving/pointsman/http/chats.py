@@ -14,7 +14,7 @@ from pointsman.chat import Protocol, input_estimate, read_chat
 from pointsman.errors import PointsmanError
 from pointsman.gateway import Executor, Streamed, stream
 from pointsman.gateway.asked import Asked
-from pointsman.gateway.executor import CALLER_LEFT
+from pointsman.gateway.engine import CALLER_LEFT
 from pointsman.gateway.upstreams.wire import PASSED_HEADERS
 from pointsman.http.bodies import decode, read_body
 from pointsman.http.metering import meter

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pointsman.access import RateLimiter
 from pointsman.fleet_table import CHARACTERS_PER_TOKEN
 from pointsman.gateway import Executor
-from pointsman.gateway.executor import CALLER_LEFT
+from pointsman.gateway.engine import CALLER_LEFT
 from pointsman.gateway.tasks import Executed, Result, Work, execute_many, run
 from pointsman.http.bodies import decode, json_response, read_body, task_list
 from pointsman.http.chats import headers_of

@@ -260,7 +260,6 @@ class Treasury:
     def _hold_id(self, decision_id: str) -> str:
         return hold_id_of(self.tenant, decision_id, 0)
 
-
     def _prepared(self, ask: Ask, now: datetime, snapshot: Snapshot) -> Prepared:
         decision_id, tags = ask.decision_id or self._new_id(ask.task), payers(ask.task.tags)
         bearing = Bearing(decision_id, tags, ask.type, ask.tier)

@@ -52,6 +52,7 @@ class Upstreams:
         self._rng = rng
         self._sleep = sleep
         self._under_way = 0
+        self._begun = 0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
@@ -65,9 +66,17 @@ class Upstreams:
         for wire in self._wires.values():
             await wire.close()
 
-    async def drain(self) -> None:
-        """Return once no call is under way: what to await before `close` where others take over new calls."""
-        await self._is_idle.wait()
+    async def drain(self, quiet_s: float = 0.0) -> None:
+        """Return once no call is under way: what to await before `close` where others take over new calls.
+
+        With `quiet_s` none was begun for so many seconds either: a request may be between two calls, or before its
+        first.
+        """
+        begun = -1
+        while begun != self._begun:
+            begun = self._begun
+            await self._is_idle.wait()
+            await self._sleep(quiet_s)
 
     async def complete(self, provider: str, body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
         """Send a request and return the whole answer, whose status is 2xx and whose body starts a JSON object.
@@ -113,6 +122,7 @@ class Upstreams:
     @contextmanager
     def _counted(self) -> Iterator[None]:
         self._under_way += 1
+        self._begun += 1
         self._is_idle.clear()
         try:
             yield
