@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 OUTCOMES ?= datasets/public
 DEMO_BUNDLE := out/demo
 
-.PHONY: demo serve test check bench bench-cache bench-cascade bench-gateway bench-quality bench-ledger bench-pacing notebooks bundle clean
+.PHONY: demo serve test check bench bench-batching bench-cache bench-cascade bench-gateway bench-quality bench-ledger bench-pacing notebooks bundle clean
 
 demo: .venv/.demo
 	$(BIN)/pointsman train --outcomes $(OUTCOMES) --tasks datasets/tasks --held-out-tasks datasets/tasks/held-out \
@@ -54,6 +54,10 @@ bench-cascade: .venv/.dev
 # False hits on authored hard pairs, hits on an authored workload; writes out/cache.json.
 bench-cache: .venv/.dev
 	$(BIN)/python tests/bench/cache.py
+
+# What deciding many tasks in one pass saves: processor time a task, by the size of the pass.
+bench-batching: .venv/.dev
+	$(BIN)/python tests/bench/batching.py
 
 # Runs the notebooks and writes docs/notebooks, some minutes. One alone: make notebooks NAMES=01-routing-accuracy
 notebooks: .venv/.dev

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs LiteLLM's proxy into a venv of its own, where tests/bench/gateway.py finds it. It needs some 600 MB.
+# Installs LiteLLM's proxy into a venv of its own, where tests/bench/gateway.py finds it. It needs 740 MB.
 set -eu
 cd "$(dirname "$0")/.."
 "${PYTHON:-python3}" -m venv .venv-litellm

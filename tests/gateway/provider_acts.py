@@ -14,8 +14,9 @@ class Act(msgspec.Struct, frozen=True):
 
     What is answered: `text`, or `words` many; a `refusal`; `status` with an error of `code` and `message`, and
     `headers` (Retry-After, Location); or `body` as it is, with its `content_type`. `cached_read`, `cached_write`,
-    `cached_write_hour` and `reasoning` tokens are part of the true usage. `tier` is the service tier that is served, and billed, where another
-    than the default is asked for (None: the one asked for). `usage` is what is reported instead of the truth (None as a value leaves a key out, {} reports none at all), `cost` the reported dollars.
+    `cached_write_hour` and `reasoning` tokens are part of the true usage. `tier` is the service tier that is served and
+    billed where the request names one (None: the one it names). `usage` is what is reported instead of the truth (None
+    as a value leaves a key out, {} reports none at all), `cost` the reported dollars.
 
     How: `delay_s` before the headers, `every_s` between pieces, at most `piece_bytes` a write. `length_lie` is added to
     the content-length; `gzip` compresses the body whether that was asked for or not.

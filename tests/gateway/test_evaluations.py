@@ -100,6 +100,14 @@ def test_a_score_becomes_an_outcome_of_the_decision_and_its_model_isnt_a_routed_
     assert stored == [{"decision_id": request["decision_id"], "quality": verdict["score"], "judge": verdict["judge"]}]
 
 
+def test_judges_that_no_budget_has_room_for_arent_asked(provider, tmp_path):
+    budgets = {"daily_usd": 0.0001, "tiers": False}
+    with running_gateway(tmp_path, provider.url, budgets=budgets) as gateway:
+        reply = gateway.post("/v1/evaluate", {"text": "Paris.", "judges": ["gpt-4o", "claude-sonnet"]})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (402, "budget_exceeded")
+        assert (provider.settled().calls, gateway.settled().held_nanousd) == ([], 0)
+
+
 @pytest.mark.parametrize(
     ("request_", "status", "words"),
     [

@@ -1,4 +1,4 @@
-"""The code of the gateway's pages runs as printed; only the address is that of the test's gateway, which asks for no key."""
+"""The code of the gateway's pages runs as printed; only the address is the test's, whose gateway asks for no key."""
 
 import json
 import re

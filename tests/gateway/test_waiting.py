@@ -376,6 +376,33 @@ def test_whoever_leaves_once_it_has_begun_pays_what_it_cost_and_the_log_says_so(
         assert (used(executor), event.cost_nanousd, event.status) == ((billed, 0), billed, 200)
 
 
+def test_over_http_one_more_than_may_wait_is_told_when_to_come_again(tmp_path, provider):
+    provider.rule(Act(at="answer", then="wait"))
+    with Gateway(settings(tmp_path, provider, batching={"max_waiting": 1})) as gateway, ThreadPoolExecutor(1) as pool:
+        body = {"description": "Say hello", "can_wait": True}
+        first = pool.submit(gateway.post, "/v1/execute", body)
+        provider.wait_for_calls(1)
+        refused = gateway.post("/v1/execute", body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+        assert int(refused.headers["retry-after"]) >= 1
+        provider.release()
+        assert first.result().json()["text"] == "You said: Say hello"
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("tier", ["flex", "default"])
+def test_a_tier_that_the_caller_asks_for_is_billed_as_it_was_served(tmp_path, provider, tier, is_stream):
+    provider.default = Act(tier=tier)
+    with Gateway(settings(tmp_path, provider)) as gateway:
+        messages = [{"role": "user", "content": "Say hello"}]
+        body = {"model": "gpt-4o", "messages": messages, "service_tier": "flex", "stream": is_stream}
+        assert gateway.post("/v1/chat/completions", body).status_code == 200
+        (line,) = provider.settled().invoice
+        full = TARIFFS["gpt-4o"].bill(line.usage)
+        assert line.cost_nanousd == (-(-full // 2) if tier == "flex" else full)
+        assert (gateway.settled().posted_nanousd, gateway.held_nanousd) == (line.cost_nanousd, 0)
+
+
 def test_over_http_whoever_hangs_up_before_its_turn_pays_nothing(tmp_path, provider):
     with Gateway(settings(tmp_path, provider, batching={"window_ms": 60_000})) as gateway:
         url, batch = f"{gateway.url}/v1", {"x-pointsman-priority": "batch"}

@@ -18,7 +18,9 @@ def run(args: argparse.Namespace) -> int:
     """Write the file and say what comes next."""
     path = write_start(args.directory, force=args.force)
     sys.stdout.write(
-        f"{path} written. Next: export OPENAI_API_KEY=..., then pointsman config check {path}\n"
-        f"and pointsman serve --config {path}\n"
+        f"{path} written. Next: export OPENAI_API_KEY=..., then\n"
+        f"  pointsman config check {path}\n"
+        "  pointsman keys create --role member    (callers need a key, which it prints once)\n"
+        f"  pointsman serve --config {path}\n"
     )
     return 0

@@ -11,6 +11,7 @@ from pointsman.errors import InvalidTask
 from pointsman.types import task_type
 
 _DATABASES: Final = re.compile(r"(sqlite:///.+|postgres(ql)?(\+psycopg)?://.+)", re.DOTALL)
+_WHOLE: Final = 100
 _FORMS: Final = "sqlite:///pointsman.db or postgresql://user@host/database"
 
 
@@ -26,6 +27,7 @@ def check_together(configuration: Configuration, remarks: Remarks) -> None:
             task_type(name)
         except InvalidTask as error:
             remarks.mistake(("output", "max_tokens_by_type", name), f"output.max_tokens_by_type: {error.message}")
+    _check_batch_prices(configuration, remarks)
     if configuration.cache.semantic and not configuration.cache.enabled:
         remarks.warn(("cache", "semantic"), "cache.semantic has no effect without cache.enabled: true.")
     if configuration.retries.base_delay_s > configuration.retries.max_delay_s:
@@ -45,6 +47,19 @@ def _check_names(configuration: Configuration, remarks: Remarks) -> None:
     tenant = configuration.tenant
     if not tenant or tenant != tenant.strip() or not tenant.isprintable() or len(tenant) > 200:
         remarks.mistake(("tenant",), "tenant has spaces around it, is empty, too long or unprintable; expected a name.")
+
+
+def _check_batch_prices(configuration: Configuration, remarks: Remarks) -> None:
+    """Warn of batch prices that nothing can be asked for at."""
+    for name, provider in configuration.providers.items():
+        if not provider.has_batch_prices:
+            continue
+        served = [model for model, upstream in configuration.upstreams.items() if upstream.provider == name]
+        path = ("providers", name, "has_batch_prices")
+        if provider.protocol == "anthropic":
+            remarks.warn(path, f"{'.'.join(path)} has no effect: only OpenAI's protocol has a word for a batch price.")
+        elif served and all(configuration.fleet.card(model).price.batch_percent == _WHOLE for model in served):
+            remarks.warn(path, f"{'.'.join(path)} has no effect: no model there has a price with batch_percent.")
 
 
 def _check_database(configuration: Configuration, remarks: Remarks) -> None:

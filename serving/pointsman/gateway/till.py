@@ -104,7 +104,7 @@ class Till:
     async def _post(self, held: Held, bill: Amount) -> None:
         for attempt in range(_POSTING_TRIES):
             try:
-                await awaited(self._treasury.posting(held.hold_id, bill), self._treasury.ledger)
+                await awaited(self._treasury.posting(held.hold_id, bill), self._treasury.ledger, may_wait=True)
                 return
             except LedgerUnavailable as error:
                 _LOG.error("%s isn't posted yet (%s)", held.hold_id, error.message)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 import pointsman
 from pointsman.http.budgets import budgets_api
@@ -94,7 +95,6 @@ def create_app(
 
         apis.append(cache_api(answers, lambda: datetime.now(UTC)))
     if executor is not None:
-        from pointsman.http.chats import Chats
         from pointsman.http.counting import counting_api
         from pointsman.http.evaluations import evaluations_api
         from pointsman.http.executions import executions_api
@@ -108,7 +108,6 @@ def create_app(
             from pointsman.http.configuring import configuring_api
 
             apis.append(configuring_api(reloading))
-        app.add_middleware(Chats, executor=executor, metrics=metrics, limiter=gate.limiter)
     for api in apis:
         app.include_router(api)
     app.router.lifespan_context = lambda _: _alive(tenants, metrics, alerts, executor, reloading, log, gate, keys)
@@ -122,10 +121,29 @@ def create_app(
     present["configuration"] = reloading
     install_schema(app, {subject for subject, part in present.items() if part is not None})
     install_error_replies(app, metrics)
-    app.add_middleware(Guard, gate=gate, refused=metrics.refused)
-    app.add_middleware(Boundary)
-    app.add_middleware(Metered, metrics=metrics, clock=clock)
+    app.add_middleware(Boundary)  # within Starlette's own, which would answer first
+    _stand_before(app, lambda rest: _front(rest, executor, metrics, gate, clock))
     return app
+
+
+def _front(
+    rest: ASGIApp, executor: "Executor | None", metrics: Metrics, gate: Gate, clock: Callable[[], float]
+) -> ASGIApp:
+    """Return what every request meets first, around the rest of the application."""
+    if executor is not None:
+        from pointsman.http.chats import Chats
+
+        rest = Chats(rest, executor, metrics, gate.limiter)
+    return Metered(Boundary(Guard(rest, gate, metrics.refused)), metrics, clock)
+
+
+def _stand_before(app: FastAPI, front: Callable[[ASGIApp], ASGIApp]) -> None:
+    """Put something before all of an application's own layers, where `add_middleware` would put it within them.
+
+    A chat is answered there, and so goes through none of the six layers that FastAPI and Starlette lay around routes.
+    """
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: front(build())  # type: ignore[method-assign]
 
 
 @contextlib.asynccontextmanager

@@ -143,8 +143,9 @@ def _reader(graph: bytes, depth: Depth, width: int, shared: Mapping[str, ort.Ort
     """Return the session that reads at one depth."""
     session = opened(lifted(graph, _BRANCHES[depth], GRAPH_INPUTS), shared)
     inputs = tuple(sorted(node.name for node in session.get_inputs()))
-    if inputs != tuple(sorted(GRAPH_INPUTS)):
-        raise BundleError(f"graph.onnx has the inputs {inputs} for {depth}, which aren't a bundle's.")
+    outputs = tuple(node.name for node in session.get_outputs())
+    if inputs != tuple(sorted(GRAPH_INPUTS)) or outputs != (f"{depth}/rows",):
+        raise BundleError(f"graph.onnx has inputs {inputs} and outputs {outputs}, which aren't a bundle's.")
     columns = session.get_outputs()[0].shape[-1]
     if columns != width:
         raise BundleError(f"graph.onnx gives rows of {columns} columns; the manifest's layout has {width}.")

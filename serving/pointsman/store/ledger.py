@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from pointsman.budget import Amount, Entry, Event, Freeze, Hold, HoldRequest, Limit, Mismatch, Scope, Unbilled, Usage
 from pointsman.budget.books import HoldRow, microseconds
@@ -24,6 +24,8 @@ from pointsman.store.writer import Writer
 
 _TOGETHER = 1000
 """Requests that wait at once: the queue has room for those of others."""
+COMPANY_S: Final = 0.005
+"""How long what may wait does so; a bill that is lost meanwhile is presumed from its hold."""
 Clock = Callable[[], datetime]
 
 
@@ -64,9 +66,14 @@ class StoreLedger:
             answers += [self._hold_or_refusal(future, end) for future in futures]
         return answers
 
-    async def performed(self, operations: Sequence[Operation]) -> list[Hold | LedgerError]:
-        """Do as `perform`, without a thread that waits. Don't cancel it: what was submitted would still be done."""
-        futures = [self._try_submit(operation) for operation in operations]
+    async def performed(self, operations: Sequence[Operation], *, may_wait: bool = False) -> list[Hold | LedgerError]:
+        """Do as `perform`, without a thread that waits. Don't cancel it: what was submitted would still be done.
+
+        What `may_wait` shares the commit of whatever comes within `COMPANY_S`: half the commits of a single caller.
+        """
+        futures = [self._try_submit(operation, may_wait=may_wait) for operation in operations]
+        if may_wait:
+            asyncio.get_running_loop().call_later(COMPANY_S, self._writer.press)
         await _all_done(futures, self._timeout_s)
         return [self._hold_or_refusal(future, time.monotonic()) for future in futures]
 
@@ -160,9 +167,9 @@ class StoreLedger:
         row: HoldRow = self._answer(operation)
         return row.to_hold()
 
-    def _try_submit(self, operation: Operation) -> "Future[Any]":
+    def _try_submit(self, operation: Operation, *, may_wait: bool = False) -> "Future[Any]":
         try:
-            return self._writer.submit(operation)
+            return self._writer.submit(operation, may_wait=may_wait)
         except LedgerUnavailable as error:
             refused: Future[Any] = Future()
             refused.set_exception(error)

@@ -2,7 +2,7 @@
 
 A commit costs a flush to the disk, whatever its size. So callers queue, a worker takes the lock, applies all that wait
 in their order, and answers each only after the commit. An operation that is refused changes nothing, and doesn't touch
-its neighbours.
+its neighbours. One that nobody waits for, such as a bill behind an answer, goes along with the next hold.
 """
 
 import os
@@ -52,6 +52,7 @@ class Writer:
         self._writing = writing
         self._waiting: deque[Ticket] = deque()
         self._condition = threading.Condition()
+        self._is_pressed = False
         self._is_closing = False
         self._process = os.getpid()
         count = writing.connections or 1
@@ -62,8 +63,10 @@ class Writer:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, operation: Operation | Expire) -> "Future[Answer]":
+    def submit(self, operation: Operation | Expire, *, may_wait: bool = False) -> "Future[Answer]":
         """Queue the operation; the future answers after its commit. Cancelling works until its transaction begins.
+
+        One that `may_wait` goes along with the next that may not; `press` ends the waiting.
 
         Raises:
             LedgerUnavailable: too many wait, the ledger is closed, or this process is a fork of the one that opened it.
@@ -77,8 +80,17 @@ class Writer:
             if len(self._waiting) >= self._writing.queue:
                 raise LedgerUnavailable(f"{len(self._waiting):,} operations wait for the database; try again later.")
             self._waiting.append(Ticket(operation, future))
-            self._condition.notify()
+            if not may_wait:
+                self._is_pressed = True
+                self._condition.notify()
         return future
+
+    def press(self) -> None:
+        """Let nothing wait for company any longer."""
+        with self._condition:
+            if self._waiting:
+                self._is_pressed = True
+                self._condition.notify()
 
     def close(self, timeout_s: float = 10) -> None:
         """Finish what waits, then let go of the database."""
@@ -92,7 +104,7 @@ class Writer:
     def is_due(self) -> bool:
         """Wait for a ticket; return False where there is none and will be none."""
         with self._condition:
-            while not self._waiting and not self._is_closing:
+            while not (self._waiting and self._is_pressed) and not self._is_closing:
                 self._condition.wait()
             return bool(self._waiting)
 
@@ -101,6 +113,7 @@ class Writer:
         with self._condition:
             count = min(len(self._waiting), self._writing.group)
             taken = [self._waiting.popleft() for _ in range(count)]
+            self._is_pressed = bool(self._waiting)
         return [ticket for ticket in taken if ticket.future.set_running_or_notify_cancel()]
 
     def forget_cancelled(self) -> None:

@@ -28,14 +28,17 @@ def done(steps: Steps[T], ledger: "StoreLedger | None") -> T:
         return result
 
 
-async def awaited(steps: Steps[T], ledger: "StoreLedger | None") -> T:
-    """Return the result of the steps without blocking the event loop. Don't cancel it between holding and giving."""
+async def awaited(steps: Steps[T], ledger: "StoreLedger | None", *, may_wait: bool = False) -> T:
+    """Return the result of the steps without blocking the event loop. Don't cancel it between holding and giving.
+
+    What `may_wait` shares the commits of others, and takes some milliseconds longer.
+    """
     answers: list[Hold | LedgerError] | None = None
     try:
         while True:
             operations = next(steps) if answers is None else steps.send(answers)
             assert ledger is not None
-            answers = await ledger.performed(operations)
+            answers = await ledger.performed(operations, may_wait=may_wait)
     except StopIteration as stop:
         result: T = stop.value
         return result

@@ -68,7 +68,7 @@ def test_verify_refuses_a_graph_that_the_runtime_cannot_use(pointsman, bundle_di
     path = write_bundle(tmp_path / "renamed", bundle.manifest, contents)
     code, out, err = pointsman("bundle", "verify", path)
     assert (code, out) == (2, "")
-    assert "outputs ('rowz',), which aren't a bundle's." in err
+    assert "outputs ('fast/rowz',), which aren't a bundle's." in err
 
 
 def test_no_such_bundle_is_refused(pointsman, tmp_path):

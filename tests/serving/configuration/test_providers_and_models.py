@@ -91,6 +91,27 @@ def test_keys_in_the_file_and_providers_without_one_are_warned_of(warnings):
     ]
 
 
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        (
+            'protocol: anthropic, base_url: "https://x.example"',
+            ["only OpenAI's protocol has a word for a batch price."],
+        ),
+        ('base_url: "https://x.example/v1"', ["no model there has a price with batch_percent."]),
+        ('base_url: "https://x.example/v1", price: 50', []),
+    ],
+    ids=["another protocol", "no price", "a price"],
+)
+def test_batch_prices_without_effect_are_warned_of(warnings, provider, said):
+    provider, _, percent = provider.partition(", price: ")
+    price = f"price: {{input: 1, output: 2, batch_percent: {percent or 100}}}"
+    text = f'providers:\n  x: {{api_key: "${{OPENAI_API_KEY}}", has_batch_prices: true, {provider}}}\n'
+    text += f"models:\n  gpt-4o: {{provider: x, {price}}}\n"
+    place = "pointsman.yaml, line 2: providers.x.has_batch_prices has no effect: "
+    assert warnings(text) == [place + words for words in said]
+
+
 def test_a_model_of_the_current_fleet_comes_with_its_card(found):
     assert card_of(found, "  gpt-6.1-sol: {provider: openai}\n") == load_fleet("current").card("gpt-6.1-sol")
 

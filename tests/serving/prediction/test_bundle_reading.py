@@ -277,7 +277,7 @@ def test_a_graph_with_other_inputs_is_refused(copied, resign):
     resign(copied, "graph.onnx", model.SerializeToString())
     with pytest.raises(BundleError) as refusal:
         Predictor(read_bundle(copied))
-    assert refusal.value.message == "graph.onnx has the inputs ('counts',) for fast, which aren't a bundle's."
+    assert refusal.value.message == ("graph.onnx has inputs ('counts',) and outputs ('y',), which aren't a bundle's.")
 
 
 def test_a_hostile_graph_with_a_right_digest_is_refused(copied, resign):
