@@ -398,13 +398,9 @@ MALFORMED = st.builds(
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(path=st.sampled_from([CHAT, MESSAGES]), body=MALFORMED)
-def test_no_body_makes_the_gateway_fail(place, client, provider, path, body):
+def test_no_body_makes_the_gateway_fail(place, client, path, body):
     answer = sent(place, client, path, json.dumps(body).encode())
-    gateway, _ = place
-    assert answer.status_code == 200 or 400 <= answer.status_code < 500 or answer.status_code == 502, (
-        answer.status_code,
-        body,
-    )
+    assert answer.status_code in (200, 502) or 400 <= answer.status_code < 500, (answer.status_code, body)
     if answer.status_code != 200:
         check_refusal(answer, path, answer.status_code)
 

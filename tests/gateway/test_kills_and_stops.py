@@ -33,6 +33,11 @@ def ask(url, **more):
     return httpx.post(f"{url}/v1/chat/completions", json={**ASK, **more}, timeout=PATIENCE_S)
 
 
+def ask_in_vain(url):
+    with pytest.raises(httpx.HTTPError):
+        ask(url)
+
+
 def later(config):
     """Return the ledger as it is tomorrow."""
     return open_ledger(config["database_url"], clock=lambda: datetime.now(UTC) + timedelta(days=1))
@@ -51,7 +56,7 @@ def test_after_a_kill_what_was_under_way_is_presumed_at_its_expiry_and_nothing_e
         assert ask(server.url).status_code == 200
         provider.script(Act(at=3, then="hang"), HANG)
         stream, _ = begun(client, server.url)  # between its first piece and its last
-        waiting = threading.Thread(target=lambda: pytest.raises(httpx.HTTPError, ask, server.url))
+        waiting = threading.Thread(target=ask_in_vain, args=(server.url,))
         waiting.start()  # between its hold and its answer
         provider.wait_for_calls(3)
         server.kill()
