@@ -183,10 +183,6 @@ class Router:
         """
         return done(self._routed(tasks), self._ledger)
 
-    async def route_async(self, task: Task | str) -> Decision:
-        """Return the decision for one task as `route` does, without blocking the event loop while money is held."""
-        return (await awaited(self._routed([task]), self._ledger))[0]
-
     def _routed(self, tasks: Sequence[Task | str]) -> Steps[list[Decision]]:
         results = yield from self._tried(tasks)
         for result in results:
@@ -209,6 +205,10 @@ class Router:
     def try_route_many(self, tasks: Sequence[Task | str]) -> list[Result]:
         """Return for each task its decision, or the error that says why no model can do it or no money is left."""
         return done(self._tried(tasks), self._ledger)
+
+    async def try_route_many_async(self, tasks: Sequence[Task | str]) -> list[Result]:
+        """Do as `try_route_many`, without blocking the event loop while money is held."""
+        return await awaited(self._tried(tasks), self._ledger)
 
     def _tried(self, tasks: Sequence[Task | str]) -> Steps[list[Result]]:
         todo = [_as_task(task) for task in tasks]

@@ -51,7 +51,7 @@ class Course:
     text: str | None = None
     error: str | None = None
     status: int = 200
-    _own_id: str = field(default_factory=new_id)
+    _own_id: str | None = None
 
     @property
     def cost_nanousd(self) -> int:
@@ -125,8 +125,11 @@ class Course:
     @property
     def decision_id(self) -> str:
         """What the answer, its holds and its line of the log go by; where nothing was held, an id of its own."""
-        decided = None if self.decision is None else self.decision.decision_id
-        return decided or self._own_id
+        if self.decision is not None and self.decision.decision_id:
+            return self.decision.decision_id
+        if self._own_id is None:
+            self._own_id = new_id()
+        return self._own_id
 
     def overhead_ms(self, now: float) -> float:
         """Return the milliseconds that weren't spent waiting for a provider or, where it can wait, in the queue."""

@@ -12,6 +12,7 @@ from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.cascading import Cascading
 from pointsman.gateway.course import Course
+from pointsman.gateway.deciding import Deciding
 from pointsman.gateway.health import is_callers_fault
 from pointsman.gateway.keeping import found, keep
 from pointsman.gateway.later import Later
@@ -40,6 +41,7 @@ class Engine:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.later = Later()
+        self.deciding = Deciding(self.later)
         self.waiting = Waiting(self)
 
     async def answer(self, asked: Asked) -> Answered:
@@ -114,7 +116,7 @@ class Engine:
             PointsmanError: it can't be routed, or may not be paid; nothing is held.
         """
         plan = self.plan(course)
-        decision = await course.parts.tenants.of(course.asked.who.tenant).route_async(plan.task)
+        decision = await self.deciding.decision(course.parts.tenants.of(course.asked.who.tenant), plan.task)
         return self.attempting(course, plan, decision)
 
     def plan(self, course: Course) -> Plan:

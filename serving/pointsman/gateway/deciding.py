@@ -1,0 +1,92 @@
+"""Requests that come at the same moment are decided in one pass: each as it would be alone, for less of the processor.
+
+A pass reads the weights of the graph once for all of its tasks, where each alone would find them gone from the caches.
+Nobody waits for company: what is there when the event loop turns is decided.
+"""
+
+import asyncio
+from typing import Final, NamedTuple
+
+from pointsman.errors import LedgerUnavailable, PointsmanError
+from pointsman.gateway.later import Later
+from pointsman.router import Router
+from pointsman.treasury.steps import awaited
+from pointsman.types import Decision, Task
+
+MOST: Final = 32
+"""Tasks of one pass at most, so that a pass doesn't keep others waiting for long."""
+
+
+class Asking(NamedTuple):
+    """A task that is to be decided, and where its decision goes."""
+
+    task: Task
+    decision: "asyncio.Future[Decision]"
+
+
+class Deciding:
+    """Decides and holds. Use it from one event loop."""
+
+    def __init__(self, later: Later) -> None:
+        self._later = later
+        self._asked: dict[Router, list[Asking]] = {}
+
+    async def decision(self, router: Router, task: Task) -> Decision:
+        """Return the decision of a task, as `Router.route` does.
+
+        Raises:
+            PointsmanError: as there.
+        """
+        loop = asyncio.get_running_loop()
+        asking = Asking(task, loop.create_future())
+        if not self._asked:
+            loop.call_soon(self._decide)
+        self._asked.setdefault(router, []).append(asking)
+        return await asking.decision
+
+    def _decide(self) -> None:
+        asked, self._asked = self._asked, {}
+        for router, askings in asked.items():
+            for first in range(0, len(askings), MOST):
+                self._later.do(self._pass(router, askings[first : first + MOST]))
+
+    async def _pass(self, router: Router, askings: list[Asking]) -> None:
+        """Decide in one pass; where one of the tasks can't be used at all, each by itself."""
+        try:
+            results = await router.try_route_many_async([asking.task for asking in askings])
+        except LedgerUnavailable as error:
+            _refuse(askings, error)
+            return
+        except PointsmanError as error:
+            if len(askings) == 1:
+                _refuse(askings, error)
+            else:
+                for asking in askings:
+                    self._later.do(self._pass(router, [asking]))
+            return
+        except BaseException as error:
+            _refuse(askings, error)
+            raise
+        unwanted = [
+            result.hold_id
+            for asking, result in zip(askings, results, strict=True)
+            if not _answer(asking, result) and isinstance(result, Decision) and result.hold_id
+        ]
+        if unwanted and router.treasury is not None:
+            await awaited(router.treasury.releasing(unwanted), router.treasury.ledger)
+
+
+def _refuse(askings: list[Asking], error: BaseException) -> None:
+    for asking in askings:
+        _answer(asking, error)
+
+
+def _answer(asking: Asking, result: Decision | BaseException) -> bool:
+    """Give a decision or an error to whoever asked; return whether they are still there."""
+    if asking.decision.done():
+        return False
+    if isinstance(result, BaseException):
+        asking.decision.set_exception(result)
+    else:
+        asking.decision.set_result(result)
+    return True
