@@ -137,8 +137,8 @@ class Call(msgspec.Struct, frozen=True):
 
     `most_input_tokens` is a count that the provider can't exceed, None where it is to be bounded by the text's bytes.
     `max_output_tokens` limits an answer, and is brought down to what the model can write, where a constraint of the
-    same name excludes models that can't. `answers` are asked for at once. `caches_for_an_hour` says that the prompt may
-    be written to the dearer cache, `is_batch` that the provider's batch price applies, whichever the model.
+    same name excludes models that can't. `answers` are asked for at once. At `hour_models` the prompt may be written to
+    the dearer cache, that of an hour. `is_batch` says that the provider's batch price applies, whichever the model.
     `batch_models` are those that are asked for at their batch price and may bill the full one all the same: the first
     is expected of them, the second held. `cost_changes_nanousd` is added to the expected cost of the models it names,
     such as what a prompt that one has cached takes off. `is_made_here` says that this process makes the call itself, so
@@ -148,7 +148,7 @@ class Call(msgspec.Struct, frozen=True):
     most_input_tokens: int | None = None
     max_output_tokens: int | None = None
     answers: int = 1
-    caches_for_an_hour: bool = False
+    hour_models: tuple[str, ...] = ()
     is_batch: bool = False
     batch_models: tuple[str, ...] = ()
     cost_changes_nanousd: Mapping[str, int] = {}

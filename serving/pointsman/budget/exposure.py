@@ -122,8 +122,7 @@ def _stated_price(card: ModelCard, attempt: Attempt) -> Price:
             "card, or free: true.",
             field="price",
         )
-    unpriced = [rates for rates in (price, *price.tiers) if rates.cached_write_hour_nanousd_per_mtok is None]
-    if attempt.caches_for_an_hour and unpriced and not price.is_free:
+    if attempt.caches_for_an_hour and not price.has_hour_rates:
         raise RegistryError(
             f"{card.id} has no price for tokens cached for an hour, and the prompt asks for that. State "
             "price.cached_write_hour on its card (each tier too), or cache for minutes.",

@@ -10,7 +10,6 @@ from pointsman.chat import (
     Protocol,
     Reply,
     believed,
-    caches_for_an_hour,
     input_bound,
     read_reply,
     whole_chat,
@@ -21,7 +20,7 @@ from pointsman.errors import UpstreamError
 from pointsman.events import Attempt, Purpose
 from pointsman.gateway.course import Course
 from pointsman.gateway.parts import Parts
-from pointsman.gateway.planning import Plan
+from pointsman.gateway.planning import Plan, hour_models
 from pointsman.gateway.till import Held, Till
 from pointsman.types import Call
 
@@ -82,7 +81,7 @@ class Attempting:
         call = Call(
             most_input_tokens=input_bound(chat, len(msgspec.json.encode(chat.body))),
             max_output_tokens=chat.max_output_tokens,
-            caches_for_an_hour=caches_for_an_hour(chat),
+            hour_models=hour_models(chat, self.parts),
         )
         self.admit(model)
         held = await self.till.hold(self.parts.card(model), call)

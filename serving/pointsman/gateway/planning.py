@@ -57,7 +57,7 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         most_input_tokens=bound if trim is None else min(bound, _trimmed_bound(chat, trim)),
         max_output_tokens=limits.tokens,
         answers=chat.answers,
-        caches_for_an_hour=caches_for_an_hour(chat),
+        hour_models=hour_models(chat, parts),
         batch_models=parts.batch_models() if asked.can_wait else (),
         cost_changes_nanousd=_warm(asked, parts),
         is_made_here=True,
@@ -67,6 +67,13 @@ def planned(asked: Asked, parts: Parts) -> Plan:
         return Plan(task, limits=limits)
     told = {} if trim.report is None else {"trimmed": trim.report}
     return Plan(task, trim.dropped, trim.shortened, limits, saved, told)
+
+
+def hour_models(chat: Chat, parts: Parts) -> tuple[str, ...]:
+    """Return the models at which a prompt may be cached for an hour: a translated chat doesn't ask for it."""
+    if not caches_for_an_hour(chat):
+        return ()
+    return tuple(model for model in parts.fleet.ids if parts.protocol(model) == chat.protocol)
 
 
 def _trimmed_bound(chat: Chat, trim: Trim) -> int:
@@ -93,14 +100,20 @@ def _constraints(asked: Asked, parts: Parts, tokens_saved: int) -> Constraints:
         given,
         capabilities=tuple(dict.fromkeys((*given.capabilities, *needs(chat)))),
         models=given.models if asked.pinned is None else (asked.pinned,),
-        exclude=(*given.exclude, *_closed(asked, parts)),
+        exclude=(*given.exclude, *_left_out(asked, parts)),
         input_tokens=max(1, input_estimate(chat) - tokens_saved),
     )
 
 
-def _closed(asked: Asked, parts: Parts) -> tuple[str, ...]:
-    """Return the models whose circuit is open; where all are, each says so itself, and a named one is tried anyway."""
+def _left_out(asked: Asked, parts: Parts) -> tuple[str, ...]:
+    """Return the models whose circuit is open, and those whose bill for the hour's cache nobody could tell.
+
+    Where no other is left, circuits speak for themselves, and so does whoever holds money. A named model is tried.
+    """
     if asked.pinned is not None:
         return ()
-    closed = tuple(model for model in parts.fleet.ids if parts.health.is_open(model))
-    return closed if len(closed) < len(parts.fleet.ids) else ()
+    hour = hour_models(asked.chat, parts)
+    unpriced = tuple(model for model in hour if not parts.card(model).price.has_hour_rates)
+    shut = tuple(model for model in parts.fleet.ids if model not in unpriced and parts.health.is_open(model))
+    either = (*unpriced, *shut)
+    return next((models for models in (either, unpriced) if len(models) < len(parts.fleet.ids)), ())

@@ -162,6 +162,11 @@ class Price(Rates, frozen=True):
         """Whether nothing is ever charged."""
         return self == FREE
 
+    @property
+    def has_hour_rates(self) -> bool:
+        """Whether it says what tokens cost that are cached for an hour, whatever the size of the prompt."""
+        return self.is_free or all(one.cached_write_hour_nanousd_per_mtok is not None for one in (self, *self.tiers))
+
     def rates(self, input_tokens: int) -> Rates:
         """Return the rates of a prompt of this size: those of the highest tier it reaches, else the price's own."""
         return next((tier for tier in reversed(self.tiers) if input_tokens >= tier.from_tokens), self)

@@ -71,7 +71,7 @@ def attempt_of(task: Task) -> Attempt:
     call = task.call
     asked = task.constraints.max_output_tokens if call.max_output_tokens is None else call.max_output_tokens
     limit = None if asked is None else max(1, asked)
-    return Attempt(prompt_tokens(task), limit, call.answers, call.caches_for_an_hour, call.is_batch)
+    return Attempt(prompt_tokens(task), limit, call.answers, is_batch=call.is_batch)
 
 
 def payers(tags: Mapping[str, str]) -> dict[str, str]:

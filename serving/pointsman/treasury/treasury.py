@@ -267,8 +267,13 @@ class Treasury:
         used = self.standing.used_by(user, now, snapshot)
         limits = snapshot.overlaid(effective_limits(snapshot.rules, bearing, used, now), scopes)
         plan = snapshot.rules.plan(user)
-        attempt = attempt_of(ask.task)
-        exposures = [exposure(one.card, attempt, plan.max_output_tokens if plan else None) for one in ask.choices]
+        plain, hour_models = attempt_of(ask.task), ask.task.call.hour_models
+        hour = msgspec.structs.replace(plain, caches_for_an_hour=True) if hour_models else plain
+        most_output = plan.max_output_tokens if plan else None
+        exposures = [
+            exposure(one.card, hour if one.card.id in hour_models else plain, most_output)
+            for one in ask.choices
+        ]
         expires_at = now + self._hold_for
         request = HoldRequest(
             decision_id, scopes, Amount(0), expires_at, self.tenant, ask.attempt, decision_id=decision_id
