@@ -22,7 +22,7 @@ from pointsman.gateway.course import Course
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan, hour_models
 from pointsman.gateway.till import Held, Till
-from pointsman.types import Call
+from pointsman.types import Call, Decision
 
 _BAD_REQUEST: Final = 400
 _TOO_MANY: Final = 429
@@ -49,6 +49,11 @@ class Attempting:
     def chat(self) -> Chat:
         """What the caller asks."""
         return self.course.asked.chat
+
+    @property
+    def decision(self) -> Decision:
+        """What was decided: the models to ask, in their order."""
+        return self.till.decision
 
     def believed(self, reply: Reply) -> Reply:
         """Return an answer to the caller's chat, without its usage where that can't be true."""

@@ -8,7 +8,7 @@ import numpy as np
 from pointsman.errors import LedgerError, PointsmanError
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.money import NANO
-from pointsman.types import Candidate, Decision
+from pointsman.types import Candidate
 from pointsman.verification import (
     ASSUMED_AUC,
     Answer,
@@ -34,7 +34,8 @@ _IN_DOUBT: Final = (0.2, 0.9)
 class Cascading:
     """Judges the answers to one request, and says which model to ask next and which answer is the best."""
 
-    def __init__(self, attempting: Attempting, decision: Decision, trade_usd: float) -> None:
+    def __init__(self, attempting: Attempting, trade_usd: float) -> None:
+        decision = attempting.decision
         self.attempting, self.decision = attempting, decision
         self.settings, belief = attempting.parts.cascade, attempting.parts.belief
         allowed = (decision.model, *decision.fallbacks)[:_MOST_MODELS]

@@ -42,7 +42,13 @@ class Deciding:
         if not self._asked:
             loop.call_soon(self._decide)
         self._asked.setdefault(router, []).append(asking)
-        return await asking.decision
+        try:
+            return await asking.decision
+        except asyncio.CancelledError:
+            given = asking.decision
+            if not given.cancelled() and given.exception() is None:  # it came, and nobody is left to take it
+                self._later.do(_release(router, [given.result()]))
+            raise
 
     def _decide(self) -> None:
         asked, self._asked = self._asked, {}
@@ -68,12 +74,18 @@ class Deciding:
             _refuse(askings, error)
             raise
         unwanted = [
-            result.hold_id
+            result
             for asking, result in zip(askings, results, strict=True)
-            if not _answer(asking, result) and isinstance(result, Decision) and result.hold_id
+            if not _answer(asking, result) and isinstance(result, Decision)
         ]
-        if unwanted and router.treasury is not None:
-            await awaited(router.treasury.releasing(unwanted), router.treasury.ledger)
+        await _release(router, unwanted)
+
+
+async def _release(router: Router, unwanted: list[Decision]) -> None:
+    """Let go of what is held for decisions that nobody takes."""
+    held = [one.hold_id for one in unwanted if one.hold_id]
+    if held and router.treasury is not None:
+        await awaited(router.treasury.releasing(held), router.treasury.ledger)
 
 
 def _refuse(askings: list[Asking], error: BaseException) -> None:

@@ -7,13 +7,13 @@ from typing import Final
 import msgspec
 
 from pointsman.chat import translated_reply
-from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamError, http_status
+from pointsman.errors import PointsmanError, http_status
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.cascading import Cascading
 from pointsman.gateway.course import Course
 from pointsman.gateway.deciding import Deciding
-from pointsman.gateway.health import is_callers_fault
+from pointsman.gateway.falling_back import first_of
 from pointsman.gateway.keeping import found, keep
 from pointsman.gateway.later import Later
 from pointsman.gateway.parts import Parts
@@ -99,10 +99,9 @@ class Engine:
         """Return the answer to a request that was decided. Raises as `answer`."""
         try:
             if course.is_cascade:
-                assert course.decision is not None
-                tried = await Cascading(attempting, course.decision, course.parts.router.trade_usd).answer()
+                tried = await Cascading(attempting, course.parts.router.trade_usd).answer()
             else:
-                tried = await first_answer(attempting, course)
+                tried = await first_of(attempting.decision, attempting.answer)
         finally:
             attempting.till.close()
         course.ended_by(tried.model, tried.reply)
@@ -137,30 +136,3 @@ def said(tried: Tried, asked: Asked) -> bytes:
     if tried.protocol == asked.chat.protocol:
         return tried.body
     return translated_reply(tried.body, tried.protocol, asked.chat.protocol, tried.model)
-
-
-async def first_answer(attempting: Attempting, course: Course) -> Tried:
-    """Return the answer of the chosen model, or of the first fallback that gives one.
-
-    Raises:
-        PointsmanError: the last provider's error where none gave one; a request that none would take isn't sent on.
-    """
-    decision = course.decision
-    assert decision is not None
-    failure: PointsmanError | None = None
-    for model in (decision.model, *decision.fallbacks):
-        try:
-            return await attempting.answer(model)
-        except UpstreamError as error:
-            failure = error
-            if not falls_back(error):
-                break
-        except (InvalidChat, LedgerError) as error:
-            failure = failure or error
-    assert failure is not None
-    raise failure
-
-
-def falls_back(error: UpstreamError) -> bool:
-    """Return whether another model may take what this one refused: not where the request itself is wrong."""
-    return not is_callers_fault(error) or error.upstream_code == "context_length_exceeded"

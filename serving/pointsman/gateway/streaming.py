@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 
 from pointsman.chat import replayed
-from pointsman.errors import InvalidChat, LedgerError, PointsmanError, UpstreamError, http_status
+from pointsman.errors import PointsmanError, UpstreamError, http_status
 from pointsman.gateway.asked import Asked
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.course import Course
-from pointsman.gateway.engine import Engine, falls_back
+from pointsman.gateway.engine import Engine
+from pointsman.gateway.falling_back import first_of
 from pointsman.gateway.keeping import found
 from pointsman.gateway.pipe import Pipe
 from pointsman.gateway.pump import Pump
@@ -42,7 +43,7 @@ async def stream(engine: Engine, asked: Asked) -> Streamed:
             return await _replayed(engine, course, known)
         attempting = await engine.decided(course)
         try:
-            model, pipe, task = await _begun(engine, attempting, course)
+            model, pipe, task = await _begun(engine, attempting)
         finally:
             attempting.till.close()
     except PointsmanError as error:
@@ -73,25 +74,16 @@ async def _replayed(engine: Engine, course: Course, tried: Tried) -> Streamed:
     return Streamed(said(), facts, lambda: None)
 
 
-async def _begun(engine: Engine, attempting: Attempting, course: Course) -> tuple[str, Pipe, "asyncio.Task[None]"]:
+async def _begun(engine: Engine, attempting: Attempting) -> tuple[str, Pipe, "asyncio.Task[None]"]:
     """Return the first model that begins a stream, with its pipe and the task that fills it."""
-    decision = course.decision
-    assert decision is not None
-    failure: PointsmanError | None = None
-    for model in (decision.model, *decision.fallbacks):
+
+    async def begun(model: str) -> tuple[str, Pipe, "asyncio.Task[None]"]:
         pipe = Pipe()
         task = engine.later.do(_filled(engine, Pump(attempting, pipe, model)))
-        try:
-            await pipe.begun()
-            return model, pipe, task
-        except UpstreamError as error:
-            failure = error
-            if not falls_back(error):
-                break
-        except (InvalidChat, LedgerError) as error:
-            failure = failure or error
-    assert failure is not None
-    raise failure
+        await pipe.begun()
+        return model, pipe, task
+
+    return await first_of(attempting.decision, begun)
 
 
 async def _filled(engine: Engine, pump: Pump) -> None:

@@ -37,7 +37,7 @@ class Till:
     def __init__(self, treasury: Treasury, task: Task, decision: Decision, later: Later) -> None:
         self._treasury = treasury
         self._task = task
-        self._decision = decision
+        self.decision = decision
         self._later = later
         self._attempts = 1
         self._first: Held | None = Held(
@@ -52,15 +52,15 @@ class Till:
         Raises:
             LedgerError: there is no room for it, or nobody can tell.
         """
-        if call is None and card.id == self._decision.model and self._first is not None:
+        if call is None and card.id == self.decision.model and self._first is not None:
             first, self._first = self._first, None
             return first
-        expected = next((one.cost_nanousd for one in self._decision.candidates if one.model == card.id), 0)
+        expected = next((one.cost_nanousd for one in self.decision.candidates if one.model == card.id), 0)
         task = self._task if call is None else msgspec.structs.replace(self._task, call=call)
         return await self._another(Choice(card, expected), task)
 
     async def _another(self, choice: Choice, task: Task) -> Held:
-        decision = self._decision
+        decision = self.decision
         ask = Ask(task, decision.type, decision.complexity.label, (choice,), decision.decision_id, self._attempts)
         self._attempts += 1
         (answer,) = await awaited(self._treasury.holding([ask]), self._treasury.ledger)

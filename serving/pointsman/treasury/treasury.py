@@ -271,8 +271,7 @@ class Treasury:
         hour = msgspec.structs.replace(plain, caches_for_an_hour=True) if hour_models else plain
         most_output = plan.max_output_tokens if plan else None
         exposures = [
-            exposure(one.card, hour if one.card.id in hour_models else plain, most_output)
-            for one in ask.choices
+            exposure(one.card, hour if one.card.id in hour_models else plain, most_output) for one in ask.choices
         ]
         expires_at = now + self._hold_for
         request = HoldRequest(

@@ -7,6 +7,7 @@ import pytest
 from pointsman import Constraints, Task
 from pointsman.budget import GLOBAL
 from pointsman.errors import BudgetExceeded, InvalidBudget, LedgerUnavailable, UnknownModel
+from pointsman.gateway import deciding as deciding_module
 from pointsman.gateway.deciding import MOST, Deciding
 from pointsman.gateway.later import Later
 from pointsman.types import Decision
@@ -105,3 +106,21 @@ def test_nobody_pays_for_a_decision_whose_caller_has_left(paying):
     held = router.treasury.ledger.usage(GLOBAL, "day").held.nanousd
     assert has_left
     assert held == stayed.held_nanousd > 0
+
+
+def test_nobody_pays_where_the_caller_leaves_as_the_decision_comes(paying, monkeypatch):
+    router = paying(daily_usd=100, tiers=False)
+    give = deciding_module._answer
+
+    async def leave():
+        later = Later()
+        asked = asyncio.ensure_future(Deciding(later).decision(router, Task(TEXTS[0])))
+        monkeypatch.setattr(deciding_module, "_answer", lambda *given: (give(*given), asked.cancel())[0])
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        await later.drain(10)
+
+    asyncio.run(leave())
+    entries = router.treasury.ledger.entries()
+    assert [one.kind for one in entries] == ["opened", "voided"]
+    assert router.treasury.ledger.usage(GLOBAL, "day").held.nanousd == 0
