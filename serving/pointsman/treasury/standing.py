@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FRESH: Final = timedelta(seconds=1)
 _MANY_USERS: Final = 10_000
 _MONEY: Final[tuple[Window, ...]] = ("day", "month", "total")
+_TIERS: Final = {tier: Scope("tier", tier) for tier in COMPLEXITIES}
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -32,7 +33,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     def tiers_today(self) -> dict[str, int]:
         """Return what each tier used today, in nano-USD."""
-        return {tier: self.used.get((Scope("tier", tier), "day"), 0) for tier in COMPLEXITIES}
+        return {tier: self.used.get((scope, "day"), 0) for tier, scope in _TIERS.items()}
 
     def overlaid(self, limits: Iterable[Limit], scopes: Iterable[Scope]) -> tuple[Limit, ...]:
         """Return the limits, those replaced or added that were set while running for one of the scopes."""
@@ -51,7 +52,7 @@ class Standing:
         self._tenant = tenant
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
-        self._own: dict[tuple[Scope, Window], int] = {}
+        self._used: dict[tuple[Scope, Window], int] = {}
         self._last_month: dict[tuple[str, datetime | None], tuple[int | None, int | None]] = {}
 
     def at(self, now: datetime) -> Snapshot:
@@ -63,10 +64,8 @@ class Standing:
         with self._lock:
             found = self._snapshot
             if found is None or not timedelta() <= now - found.at < FRESH:
-                found = self._snapshot = self._read(now)
-                self._own = {}
-            used = {place: found.used.get(place, 0) + self._own.get(place, 0) for place in {*found.used, *self._own}}
-            return msgspec.structs.replace(found, used=used)
+                found = self._keep(self._read(now))
+            return msgspec.structs.replace(found, used=self._used.copy())
 
     def refresh(self, now: datetime) -> None:
         """Read the state, so that `at` finds it fresh; nobody waits meanwhile.
@@ -76,15 +75,18 @@ class Standing:
         """
         found = self._read(now)
         with self._lock:
-            self._snapshot, self._own = found, {}
+            self._keep(found)
+
+    def _keep(self, found: Snapshot) -> Snapshot:
+        self._snapshot, self._used = found, dict(found.used)
+        return found
 
     def add(self, scopes: Iterable[Scope], nanousd: int) -> None:
         """Count money that this process held, or let go of, since the last reading."""
         with self._lock:
             for scope in scopes:
-                if scope.kind in ("global", "tier"):
-                    for window in _MONEY:
-                        self._own[scope, window] = self._own.get((scope, window), 0) + nanousd
+                for window in _windows(scope):
+                    self._used[scope, window] = self._used.get((scope, window), 0) + nanousd
 
     def forget(self) -> None:
         """Read again at the next question: a limit or a hold has changed."""
@@ -114,13 +116,19 @@ class Standing:
 
     def _read(self, now: datetime) -> Snapshot:
         stored = self._ledger.limits.limits(self._tenant)
-        scopes = (GLOBAL, *(Scope("tier", tier) for tier in COMPLEXITIES))
         used = {}
-        for scope in scopes:
-            for window in _MONEY if scope == GLOBAL else _MONEY[:1]:
+        for scope in (GLOBAL, *_TIERS.values()):
+            for window in _windows(scope):
                 usage = self._ledger.usage(scope, window, now, tenant=self._tenant)
                 used[scope, window] = usage.posted.nanousd + usage.held.nanousd
         return Snapshot(now, scaled(self._rules, stored), stored, used)
+
+
+def _windows(scope: Scope) -> tuple[Window, ...]:
+    """Return the windows that are read of a scope: money counts for the tiers of a day, and for everyone."""
+    if scope.kind == "global":
+        return _MONEY
+    return _MONEY[:1] if scope.kind == "tier" else ()
 
 
 def scaled(rules: Rules, stored: Iterable[Limit]) -> Rules:
