@@ -13,7 +13,7 @@ from pointsman.router import Router
 from pointsman.treasury.steps import awaited
 from pointsman.types import Decision, Task
 
-MOST: Final = 32
+MOST: Final = 8
 """Tasks of one pass at most, so that a pass doesn't keep others waiting for long."""
 
 
