@@ -5,6 +5,7 @@ Nobody waits for company: what is there when the event loop turns is decided.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 from pointsman.errors import LedgerUnavailable, PointsmanError
@@ -15,6 +16,21 @@ from pointsman.types import Decision, Task
 
 MOST: Final = 8
 """Tasks of one pass at most, so that a pass doesn't keep others waiting for long."""
+
+
+Passed = Decision | PointsmanError
+
+
+async def passed(
+    decide: Callable[[Sequence[Task]], Awaitable[Sequence[Passed]]], tasks: Sequence[Task]
+) -> Sequence[Passed]:
+    """Return the results of one pass; where one task refuses the whole pass, those of a pass for each."""
+    try:
+        return await decide(tasks)
+    except PointsmanError as error:
+        if len(tasks) == 1 or isinstance(error, LedgerUnavailable):
+            return [error] * len(tasks)
+    return [(await passed(decide, [task]))[0] for task in tasks]
 
 
 class Asking(NamedTuple):
@@ -57,21 +73,11 @@ class Deciding:
                 self._later.do(self._pass(router, askings[first : first + MOST]))
 
     async def _pass(self, router: Router, askings: list[Asking]) -> None:
-        """Decide in one pass; where one of the tasks can't be used at all, each by itself."""
         try:
-            results = await router.try_route_many_async([asking.task for asking in askings])
-        except LedgerUnavailable as error:
-            _refuse(askings, error)
-            return
-        except PointsmanError as error:
-            if len(askings) == 1:
-                _refuse(askings, error)
-            else:
-                for asking in askings:
-                    self._later.do(self._pass(router, [asking]))
-            return
+            results = await passed(router.try_route_many_async, [asking.task for asking in askings])
         except BaseException as error:
-            _refuse(askings, error)
+            for asking in askings:
+                _answer(asking, error)
             raise
         unwanted = [
             result
@@ -86,11 +92,6 @@ async def _release(router: Router, unwanted: list[Decision]) -> None:
     held = [one.hold_id for one in unwanted if one.hold_id]
     if held and router.treasury is not None:
         await awaited(router.treasury.releasing(held), router.treasury.ledger)
-
-
-def _refuse(askings: list[Asking], error: BaseException) -> None:
-    for asking in askings:
-        _answer(asking, error)
 
 
 def _answer(asking: Asking, result: Decision | BaseException) -> bool:

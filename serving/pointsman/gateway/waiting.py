@@ -6,17 +6,19 @@ than run soon, since a decision holds money.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-from pointsman.errors import LedgerUnavailable, Overloaded, PointsmanError
+from pointsman.errors import Overloaded, PointsmanError
 from pointsman.gateway.attempting import Attempting, Tried
 from pointsman.gateway.course import Course
+from pointsman.gateway.deciding import passed
 from pointsman.gateway.keeping import found, place
 from pointsman.gateway.later import Later
 from pointsman.gateway.parts import Parts
 from pointsman.gateway.planning import Plan
 from pointsman.gateway.tickets import Ticket, Tickets
+from pointsman.router import Result, Router
 from pointsman.types import Decision, Task
 
 
@@ -206,7 +208,8 @@ class Waiting:
             await asyncio.sleep(0)  # a long text takes milliseconds: whoever can't wait comes first
         decided = []
         for tenant, planned in plans.items():
-            results = await self._routed(tenant, [plan.task for _, plan in planned])
+            decide = _in_thread(self._host.parts.tenants.of(tenant))
+            results = await passed(decide, [plan.task for _, plan in planned])
             for (ticket, plan), result in zip(planned, results, strict=True):
                 if isinstance(result, Decision):
                     decided.append((ticket, self._host.attempting(ticket.course, plan, result)))
@@ -214,12 +217,11 @@ class Waiting:
                     ticket.refuse(result)
         return decided
 
-    async def _routed(self, tenant: str, tasks: Sequence[Task]) -> Sequence[Decision | PointsmanError]:
-        """Return the decisions of one pass; where one task refuses the whole pass, those of a pass for each."""
-        router = self._host.parts.tenants.of(tenant)
-        try:
-            return await asyncio.to_thread(router.try_route_many, tasks)
-        except PointsmanError as error:
-            if len(tasks) == 1 or isinstance(error, LedgerUnavailable):
-                return [error] * len(tasks)
-        return [(await self._routed(tenant, [task]))[0] for task in tasks]
+
+def _in_thread(router: Router) -> Callable[[Sequence[Task]], Awaitable[list[Result]]]:
+    """Return what decides tasks, however many, without keeping those that can't wait."""
+
+    async def decide(tasks: Sequence[Task]) -> list[Result]:
+        return await asyncio.to_thread(router.try_route_many, tasks)
+
+    return decide

@@ -47,9 +47,7 @@ class EventStream(Response):
             async for piece in self._streamed.pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
-        except (
-            OSError
-        ):  # how some servers tell that the caller hung up; uvicorn takes all that is sent, and says nothing
+        except OSError:  # the caller hung up; uvicorn never says so here, other servers do
             self._streamed.leave()
         finally:
             gone.cancel()
