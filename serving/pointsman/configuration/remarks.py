@@ -91,7 +91,7 @@ class Remarks:
     def _without_hidden(self, message: str) -> str:
         for value in sorted(self._hidden, key=len, reverse=True):  # messages cut long values short, so a part counts
             pattern = re.escape(value[:_SAID]) + (r"[^\s']*" if len(value) > _SAID else "")
-            message = re.sub(f"'?{pattern}'?", lambda _, hidden=value: self._hidden[hidden], message)  # type: ignore[misc]
+            message = self._hidden[value].join(re.split(f"'?{pattern}'?", message))
         return message
 
 

@@ -51,7 +51,8 @@ def _section(given: object, remarks: Remarks) -> dict[str, Any]:
         return read_section(RoutingSettings, given, ("routing",), remarks)
     except InvalidInput as error:  # the weights as a whole
         remarks.mistake(("routing", "weights"), f"routing.{error.message}")
-        rest = {name: value for name, value in dict(given).items() if name != "weights"}  # type: ignore[call-overload]
+        assert isinstance(given, Mapping)
+        rest = {name: value for name, value in given.items() if name != "weights"}
         return read_section(RoutingSettings, rest, ("routing",), remarks)
 
 
